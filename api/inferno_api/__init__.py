@@ -1,0 +1,1 @@
+"""The HTTP edge: OpenAI's REST surface, streamed from the token log."""

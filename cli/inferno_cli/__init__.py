@@ -1,0 +1,1 @@
+"""The `inferno` command and the composition roots of all processes."""

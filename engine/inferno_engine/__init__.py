@@ -1,0 +1,1 @@
+"""The Triton host's keeper: the agent that lays out, loads and proves model versions."""

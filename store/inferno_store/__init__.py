@@ -1,0 +1,1 @@
+"""Postgres and Redis: one module a noun, with all of its SQL."""
