@@ -19,28 +19,28 @@ class KafkaSettings(_Group):
     """The token log."""
 
     bootstrap_servers: str = Field(
-        "", description="Brokers as `host:port`, comma-separated. Empty: the stack starts one."
+        default="", description="Brokers as `host:port`, comma-separated. Empty: the stack starts one."
     )
-    queue_topic: str = Field("inferno-queue", description="Topic that holds the life of requests.")
-    reply_topic: str = Field("inferno-response-queue", description="Topic that holds the words.")
+    queue_topic: str = Field(default="inferno-queue", description="Topic that holds the life of requests.")
+    reply_topic: str = Field(default="inferno-response-queue", description="Topic that holds the words.")
     queue_partitions: int = Field(
-        8, ge=1, description="Partitions of the queue topic, when it is made: the most workers that share it."
+        default=8, ge=1, description="Partitions of the queue topic, when it is made: the most workers that share it."
     )
     reply_partitions: int = Field(
-        8,
+        default=8,
         ge=1,
         description="Partitions of the reply topic, when it is made: best one or more for each API replica.",
     )
     replication_factor: int = Field(
-        1, ge=1, description="Copies of each partition, when topics are made. Use 3 in production."
+        default=1, ge=1, description="Copies of each partition, when topics are made. Use 3 in production."
     )
     retention_hours: int = Field(
-        24,
+        default=24,
         ge=2,
         description="How long both topics keep records, in hours: the window in which a client can resume.",
     )
     session_timeout_ms: int = Field(
-        1000,
+        default=1000,
         ge=300,
         description="After this long without a heartbeat, in ms, a worker's partitions go to another.",
     )
@@ -50,17 +50,17 @@ class PostgresSettings(_Group):
     """The database of organisations, projects and keys."""
 
     dsn: SecretStr = Field(
-        SecretStr(""),
+        default=SecretStr(""),
         description="Address of database `users`, as `postgresql://…`. Empty: the stack starts a server.",
     )
-    pool_size: int = Field(4, ge=1, description="The most connections of one process.")
+    pool_size: int = Field(default=4, ge=1, description="The most connections of one process.")
 
 
 class RedisSettings(_Group):
     """Hints and presence: what may be lost."""
 
     url: SecretStr = Field(
-        SecretStr(""), description="Address as `redis://…` or `unix://…`. Empty: the stack starts a server."
+        default=SecretStr(""), description="Address as `redis://…` or `unix://…`. Empty: the stack starts a server."
     )
 
 
@@ -68,10 +68,10 @@ class TritonSettings(_Group):
     """The engine hosts."""
 
     urls: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
+        default=(),
         description="gRPC addresses of Tritons, `host:port`, comma-separated. Empty: the stack starts them.",
     )
-    timeout_s: float = Field(5.0, gt=0, description="How long a unary call to Triton may take, in seconds.")
+    timeout_s: float = Field(default=5.0, gt=0, description="How long a unary call to Triton may take, in seconds.")
 
     @field_validator("urls", mode="before")
     @classmethod
@@ -84,44 +84,44 @@ class TritonSettings(_Group):
 class ApiSettings(_Group):
     """The HTTP edge."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on. 0: a free one.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on. 0: a free one.")
     reply_partition: int = Field(
-        -1, ge=-1, description="Reply partition that this replica tails. -1: chosen by the replica's name."
+        default=-1, ge=-1, description="Reply partition that this replica tails. -1: chosen by the replica's name."
     )
     max_body_bytes: int = Field(
-        16 << 20, ge=1024, description="The largest request body that is read, in bytes."
+        default=16 << 20, ge=1024, description="The largest request body that is read, in bytes."
     )
     max_waiting: int = Field(
-        4096, ge=1, description="Open generations of this process, beyond which new ones get 503."
+        default=4096, ge=1, description="Open generations of this process, beyond which new ones get 503."
     )
     key_cache_s: float = Field(
-        30.0,
+        default=30.0,
         ge=0,
         description="How long a checked key is believed without asking Postgres, in seconds. 0: never.",
     )
     keepalive_s: float = Field(
-        15.0, gt=0, description="A stream that says nothing for this long, in seconds, gets a comment."
+        default=15.0, gt=0, description="A stream that says nothing for this long, in seconds, gets a comment."
     )
 
 
 class DeadlineSettings(_Group):
     """How long each phase of a generation may take."""
 
-    queue_s: float = Field(300.0, gt=0, description="Until an engine takes it, in seconds.")
+    queue_s: float = Field(default=300.0, gt=0, description="Until an engine takes it, in seconds.")
     first_token_s: float = Field(
-        120.0, gt=0, description="From the engine's taking it to the first token, in seconds."
+        default=120.0, gt=0, description="From the engine's taking it to the first token, in seconds."
     )
-    between_tokens_s: float = Field(60.0, gt=0, description="Between two tokens, in seconds.")
-    whole_s: float = Field(3600.0, gt=0, description="From admission to the end, in seconds.")
+    between_tokens_s: float = Field(default=60.0, gt=0, description="Between two tokens, in seconds.")
+    whole_s: float = Field(default=3600.0, gt=0, description="From admission to the end, in seconds.")
 
 
 class WorkerSettings(_Group):
     """The process that drives engines."""
 
-    slots: int = Field(256, ge=1, description="Generations that one worker runs at once.")
+    slots: int = Field(default=256, ge=1, description="Generations that one worker runs at once.")
     held_frames: int = Field(
-        1024, ge=1, description="Frames of one generation that are held until its claim is read back."
+        default=1024, ge=1, description="Frames of one generation that are held until its claim is read back."
     )
 
 
@@ -129,11 +129,11 @@ class SecretSettings(_Group):
     """Secrets that this platform's processes share."""
 
     id_key: SecretStr = Field(
-        SecretStr(""),
+        default=SecretStr(""),
         description="Signs generation ids. At least 32 characters; the same in every API process.",
     )
     key_pepper: SecretStr = Field(
-        SecretStr(""),
+        default=SecretStr(""),
         description="Keys the digest of API keys. At least 32 characters; changing it ends every key.",
     )
 
@@ -141,17 +141,15 @@ class SecretSettings(_Group):
 class Settings(BaseSettings):
     """All settings of one process."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="INFERNO_", env_nested_delimiter="__", frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="INFERNO_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
-    home: Path = Field(Path(".inferno"), description="Folder of the embedded stack: data, sockets, logs.")
-    name: str = Field("", description="Name of this process, `api-0`. Empty: its kind and host name.")
+    home: Path = Field(default=Path(".inferno"), description="Folder of the embedded stack: data, sockets, logs.")
+    name: str = Field(default="", description="Name of this process, `api-0`. Empty: its kind and host name.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least severe records that are logged."
+        default="info", description="The least severe records that are logged."
     )
     metrics_port: int = Field(
-        0,
+        default=0,
         ge=0,
         le=65535,
         description="Port on which a process without HTTP serves `/metrics` and `/healthz`, on loopback. 0: none.",
