@@ -144,6 +144,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="INFERNO_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
     home: Path = Field(default=Path(".inferno"), description="Folder of the embedded stack: data, sockets, logs.")
+    port: int = Field(
+        default=8080,
+        ge=0,
+        le=65535,
+        description="Port of the embedded stack's first API process. 0: a free one, chosen once.",
+    )
     name: str = Field(default="", description="Name of this process, `api-0`. Empty: its kind and host name.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe records that are logged."
