@@ -1,0 +1,12 @@
+"""The supervisor of the embedded stack: what `inferno up` leaves running, or runs itself with `--foreground`."""
+
+import asyncio
+import os
+
+from inferno_core.settings import Settings
+from inferno_local import daemon
+
+
+def main() -> None:
+    """Supervise until told to stop."""
+    asyncio.run(daemon.run(Settings(), os.environ))

@@ -1,0 +1,106 @@
+"""The supervisor as a process: repairs what an earlier one left, answers at its socket, and leaves when told."""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+
+from inferno_core.errors import InvalidRequest
+from inferno_core.settings import Settings
+
+from inferno_local import control, journal, leftovers, stack
+from inferno_local.control import Answer, Question
+from inferno_local.files import write_json
+from inferno_local.home import Home
+from inferno_local.ports import Ports
+from inferno_local.report import StackReport, Wanted, describe
+from inferno_local.stack import Site
+from inferno_local.supervisor import Supervisor
+from inferno_local.vault import credentials, unlock
+
+TRIM_EVERY_S = 30.0
+
+
+class Daemon:
+    """One stack's supervisor, with what answers for it."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._supervisor = Supervisor(site.home)
+        self._wanted: Wanted | None = None
+        self.leave = asyncio.Event()
+
+    async def answer(self, question: Question) -> Answer:
+        """Do what is asked. Raises an `InfernoError` that says why it can't be."""
+        changed = False
+        if question.do == "apply" and question.wanted:
+            changed = await self._apply(question.wanted)
+        elif question.do == "restart":
+            await self._supervisor.restart(question.name)
+        elif question.do == "down":
+            await self._supervisor.stop()
+            self.leave.set()
+        elif question.do != "status":
+            raise InvalidRequest("`apply` needs to know what is wanted.")
+        return Answer(report=self._report(), changed=changed)
+
+    async def stop(self) -> None:
+        """Stop every process in order."""
+        await self._supervisor.stop()
+
+    async def trim_logs(self) -> None:
+        """Keep every log within its bound, for as long as this runs."""
+        while True:
+            for keeper in self._supervisor.keepers:
+                await asyncio.to_thread(journal.trim, self._site.home.log(keeper.part.name))
+            await asyncio.sleep(TRIM_EVERY_S)
+
+    async def _apply(self, wanted: Wanted) -> bool:
+        site = self._site
+        if not self._supervisor.keepers:
+            stack.refuse_taken_port(site)
+        table = await asyncio.to_thread(stack.table, site, wanted)
+        urls = [stack.api_url(site, index) for index in range(wanted.api)]
+        write_json(site.home.credentials, credentials(site.vault, urls))
+        changed = await self._supervisor.apply(table)
+        self._wanted = wanted
+        return changed
+
+    def _report(self) -> StackReport:
+        wanted = self._wanted
+        urls = [stack.api_url(self._site, index) for index in range(wanted.api)] if wanted else []
+        return StackReport(
+            url=urls[0] if urls else "",
+            api_urls=urls,
+            processes=[describe(keeper) for keeper in self._supervisor.keepers],
+            endpoints=self._endpoints(),
+            wanted=wanted,
+        )
+
+    def _endpoints(self) -> dict[str, str]:
+        """Where each server is reached; of several of a kind all, comma-separated."""
+        found = stack.elsewhere(self._site.settings)
+        for keeper in self._supervisor.keepers:
+            for name, address in keeper.part.endpoints.items():
+                found[name] = f"{found[name]},{address}" if name in found else address
+        return found
+
+
+async def run(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Supervise the stack of `settings.home` until `inferno down`, SIGTERM or SIGINT.
+
+    Raises `Unavailable` if another supervisor does so already.
+    """
+    home = Home.at(settings.home)
+    with home.supervised():
+        leftovers.bury(home.root, leftovers.Register(home.run / "children.json"))
+        daemon = Daemon(Site(home, settings, Ports(home.ports), unlock(home.secrets), environ))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.leave.set)
+        server = await control.serve(home.control, daemon.answer)
+        trimming = asyncio.create_task(daemon.trim_logs())
+        await daemon.leave.wait()
+        trimming.cancel()
+        await daemon.stop()
+        server.close()
+        home.control.unlink(missing_ok=True)
