@@ -154,6 +154,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe records that are logged."
     )
+    log_format: Literal["plain", "json"] = Field(
+        default="plain", description="Form of log lines: `plain` for people, `json` for collectors."
+    )
     metrics_port: int = Field(
         default=0,
         ge=0,
