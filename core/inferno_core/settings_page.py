@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from typing import cast
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -52,7 +53,7 @@ def _default(value: object) -> str:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if isinstance(value, tuple):
-        value = ",".join(str(part) for part in value)
+        value = ",".join(str(part) for part in cast("tuple[object, ...]", value))
     return f"`{value}`" if str(value) else ""
 
 
