@@ -1,0 +1,89 @@
+"""The edge as one ASGI application: what stands around it, and what it routes where."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route, Router
+
+from inferno_api import control
+from inferno_api.admission import Admission
+from inferno_api.authentication import Authentication
+from inferno_api.catalogue import Catalogue
+from inferno_api.generations import Generations
+from inferno_api.keyring import Keyring
+from inferno_api.metrics import Metrics
+from inferno_api.middleware import Errors, Measure, RequestId
+from inferno_api.models import Models
+from inferno_core.records import Deadlines, Surface
+from inferno_core.settings import ApiSettings
+from inferno_stream.edge import Edge
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the edge is made of. The root makes them; whoever starts them stops them."""
+
+    edge: Edge
+    catalogue: Catalogue
+    keyring: Keyring
+    metrics: Metrics
+    deadlines: Deadlines
+    settings: ApiSettings
+
+
+@asynccontextmanager
+async def _nothing_to_start(app: Starlette) -> AsyncGenerator[None]:
+    yield
+
+
+def build(parts: Parts, lifespan: Lifespan = _nothing_to_start) -> Starlette:
+    """Make the application. `lifespan` starts and stops its parts where a server runs it."""
+    family = Router(_inference(parts), redirect_slashes=False)
+    operations = control.build(catalogue=parts.catalogue, edge=parts.edge, metrics=parts.metrics)
+    return Starlette(
+        routes=[
+            Mount("/v1", family),
+            Mount("/api/consumer/v1", family),
+            Mount("/", operations),
+        ],
+        middleware=[
+            Middleware(RequestId),
+            Middleware(Measure, metrics=parts.metrics),
+            Middleware(Errors),
+        ],
+        exception_handlers={HTTPException: control.raise_again},
+        lifespan=lifespan,
+    )
+
+
+def _inference(parts: Parts) -> list[Route]:
+    """Route the inference surface; each route names the endpoint that a key's scope must hold."""
+    models = Models(parts.catalogue)
+
+    def route(endpoint: str, method: str, path: str, handler: Callable[..., object]) -> Route:
+        guard = Middleware(Authentication, keyring=parts.keyring, endpoint=endpoint)
+        return Route(path, handler, methods=[method], name=endpoint, middleware=[guard])
+
+    return [
+        route("chat.completions", "POST", "/chat/completions", _generations(parts, "chat")),
+        route("completions", "POST", "/completions", _generations(parts, "completion")),
+        route("models", "GET", "/models", models.list),
+        route("models", "GET", "/models/{model:path}", models.show),
+    ]
+
+
+def _generations(parts: Parts, surface: Surface) -> Generations:
+    return Generations(
+        surface,
+        edge=parts.edge,
+        admission=Admission(parts.catalogue, parts.deadlines),
+        metrics=parts.metrics,
+        max_body_bytes=parts.settings.max_body_bytes,
+        keepalive_s=parts.settings.keepalive_s,
+    )

@@ -1,0 +1,67 @@
+"""The routes for operators: whether the process lives, whether the platform is ready, its figures, its document."""
+
+from ipaddress import ip_address
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from inferno_api import document
+from inferno_api.catalogue import Catalogue
+from inferno_api.metrics import Metrics
+from inferno_core.errors import Forbidden, Unavailable
+from inferno_stream.edge import Edge
+
+
+def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> FastAPI:
+    """Make the control plane, which is mounted behind all other routes."""
+    app = FastAPI(
+        title="Inferno",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: raise_again},
+    )
+
+    @app.get("/healthz", summary="Whether this process lives", tags=["operations"])
+    async def healthz() -> dict[str, str]:
+        """Answer as long as the process can."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", summary="Whether the platform can answer", tags=["operations"])
+    async def readyz() -> dict[str, Any]:
+        """Answer 200 when a model serves and the log takes requests, else 503 with the reason."""
+        problem = edge.healthy or catalogue.problem()
+        if problem is not None:
+            raise Unavailable(problem)
+        return {"status": "ready", "models": [model.name for model in catalogue.serving()]}
+
+    @app.get("/metrics", summary="Figures for Prometheus, to loopback alone", tags=["operations"])
+    async def read_metrics(request: Request) -> Response:
+        """Give all figures in Prometheus' text format."""
+        if request.client is None or not _is_loopback(request.client.host):
+            raise Forbidden("/metrics answers on loopback alone. Read it from the machine itself.")
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/openapi.json", summary="This document", tags=["operations"])
+    async def openapi() -> Response:
+        """Give the description of every route."""
+        return Response(document.encode(app.openapi()), media_type="application/json")
+
+    # FastAPI routes what it registered by name alone; the checkers want to see the handlers used.
+    _ = (healthz, readyz, read_metrics, openapi)
+    return app
+
+
+async def raise_again(request: Request, error: Exception) -> Response:
+    """Leave what the routers refuse to the one renderer of errors, in `middleware.Errors`."""
+    raise error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,135 @@
+"""What surrounds every route, from the outside in: request ids, measuring and the access log, errors.
+
+All are plain ASGI: they add nothing to the chunks of a stream but one call.
+"""
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inferno_api import failures
+from inferno_api.connection import ClientGone
+from inferno_api.metrics import Metrics
+from inferno_core.errors import InfernoError
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+
+_log = logging.getLogger("inferno_api")
+
+
+class RequestId:
+    """Names each request: by the client's own `x-request-id` where it is a plain one, else by a new id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        if not _REQUEST_ID.fullmatch(id):
+            id = b"req_" + uuid.uuid4().hex.encode()
+        scope["request_id"] = id.decode()
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", id)]
+            await send(message)
+
+        await self._app(scope, receive, send_named)
+
+
+class Measure:
+    """Counts and times each request, and writes its line in the log: never content, never a secret."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 499
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_counted)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, duration_s: float) -> None:
+        route = _route(scope)
+        code = scope.get("error_code", "")
+        self._metrics.requests.labels(route, str(status), code).inc()
+        self._metrics.request_duration.labels(route).observe(duration_s)
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        facts = {
+            "request_id": scope["request_id"],
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "code": code,
+            "duration_ms": round(duration_s * 1000, 1),
+            "key": scope.get("key_prefix", ""),
+            "generation_id": scope.get("generation_id", ""),
+        }
+        _log.info("request", extra={"facts": facts})
+
+
+class Errors:
+    """Turns what is raised below into OpenAI's error shape. What nobody foresaw is logged here, and only here."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except ClientGone:
+            scope["error_code"] = "client_gone"
+        except Exception as error:
+            if scope["type"] != "http" or begun:
+                raise
+            known, headers = _known(scope, error)
+            scope["error_code"] = known.code
+            await failures.respond(known, headers)(scope, receive, send)
+
+
+def _known(scope: Scope, error: Exception) -> tuple[InfernoError, dict[str, str]]:
+    if isinstance(error, InfernoError):
+        return error, {}
+    if isinstance(error, HTTPException):
+        return failures.from_http(HTTPConnection(scope), error), dict(error.headers or {})
+    _log.error("request failed", exc_info=error, extra={"facts": {"request_id": scope["request_id"]}})
+    return failures.internal(), {}
+
+
+def _route(scope: Scope) -> str:
+    """Name the route by its pattern; what matched none is one label."""
+    route = scope.get("route")
+    return f"{scope.get('root_path', '')}{route.path}" if isinstance(route, Route) else "unmatched"
