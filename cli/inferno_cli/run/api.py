@@ -1,0 +1,121 @@
+"""An API process: settings → database, presence, log → the application → the server."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvicorn
+import uvloop
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from inferno_api import app
+from inferno_api.catalogue import Catalogue
+from inferno_api.keyring import Keyring
+from inferno_api.metrics import Metrics
+from inferno_cli import logs
+from inferno_core.errors import InvalidRequest
+from inferno_core.keys import Key, Secret
+from inferno_core.records import Deadlines
+from inferno_core.settings import Settings
+from inferno_store import hosts, keys, redis
+from inferno_store.postgres import Database
+from inferno_stream.kafka_edge import KafkaEdge
+
+_KEEP_ALIVE_S = 75
+"""How long an idle connection is kept: longer than the proxies before it keep theirs."""
+
+_SHUTDOWN_S = 8
+"""How long open answers may go on after SIGTERM: less than the ten seconds a supervisor waits."""
+
+_MIN_SECRET_CHARS = 32
+
+
+def main() -> None:
+    """Serve by the environment's settings until SIGTERM."""
+    settings = Settings()
+    logs.configure(settings.log_level, settings.log_format)
+    uvloop.run(run(settings))
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; open answers get a few seconds to end."""
+    pepper = _required(settings.secrets.key_pepper, "INFERNO_SECRETS__KEY_PEPPER")
+    id_key = _required(settings.secrets.id_key, "INFERNO_SECRETS__ID_KEY")
+    database = Database(settings.postgres.dsn.get_secret_value(), settings.postgres.pool_size)
+    presence = redis.connect(settings.redis.url.get_secret_value())
+    edge = KafkaEdge(settings.kafka, settings.api, name=settings.name or "api", id_key=id_key)
+
+    async def find(secret: Secret) -> Key | None:
+        return await keys.find(database, secret, pepper)
+
+    parts = app.Parts(
+        edge=edge,
+        catalogue=Catalogue(lambda: hosts.read(presence)),
+        keyring=Keyring(find, pepper=pepper, believed_s=settings.api.key_cache_s),
+        metrics=Metrics(),
+        deadlines=Deadlines(**settings.deadlines.model_dump()),
+        settings=settings.api,
+    )
+    server = _server(app.build(parts, _lifespan(parts, edge, database, presence)), settings)
+    await server.serve()
+    if not server.started:
+        raise SystemExit("The API did not start; the log above says why.")
+
+
+def _lifespan(parts: app.Parts, edge: KafkaEdge, database: Database, presence: Redis) -> app.Lifespan:
+    """Start what the application stands on, in order, and stop it in the reverse order."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(presence.aclose)
+            await database.open()
+            stack.push_async_callback(database.close)
+            stack.push_async_callback(edge.stop)
+            await edge.start()
+            await parts.catalogue.refresh()
+            await stack.enter_async_context(_running(parts.catalogue.run))
+            yield
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _running(work: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    """Keep `work` running beside the block."""
+    task = asyncio.ensure_future(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _server(application: Starlette, settings: Settings) -> uvicorn.Server:
+    config = uvicorn.Config(
+        application,
+        host=settings.api.host,
+        port=settings.api.port,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+        backlog=2048,
+    )
+    return uvicorn.Server(config)
+
+
+def _required(secret: SecretStr, name: str) -> bytes:
+    """Give a secret's bytes; raises `InvalidRequest` where it is missing or short."""
+    text = secret.get_secret_value()
+    if len(text) < _MIN_SECRET_CHARS:
+        raise InvalidRequest(f"{name} has {len(text)} characters. Set it to at least {_MIN_SECRET_CHARS} random ones.")
+    return text.encode()
