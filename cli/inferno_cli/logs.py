@@ -1,64 +1,60 @@
-"""How every process logs: one record a line on stderr, plain for people or JSON for collectors.
+"""`inferno logs`: what the processes say."""
 
-A record's facts ride along as `extra={"facts": {...}}`. No code of this platform logs content or secrets.
-"""
+import time
+from pathlib import Path
+from typing import Annotated
 
-import logging
-import sys
-from datetime import UTC, datetime
-from typing import Any, Literal
+from cyclopts import Parameter
+from inferno_core.errors import NotFound
+from inferno_local.home import Home
+from inferno_local.journal import Follower, tail
+from rich.console import Console
 
-import msgspec
+from inferno_cli.configuration import read_settings
 
-Format = Literal["plain", "json"]
-
-
-def configure(level: str, form: Format = "plain") -> None:
-    """Send all records of at least `level` to stderr; libraries speak from warnings on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else PlainLines())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in ("api", "stream", "store", "engine", "local", "cli", "core"):
-        logging.getLogger(f"inferno_{name}").setLevel(level.upper())
+_POLL_S = 0.2
 
 
-class PlainLines(logging.Formatter):
-    """`2026-01-01T00:00:00.000Z info inferno_api: request status=200 …`."""
+def logs(
+    name: str | None = None,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
+    lines: Annotated[int, Parameter(name=["--lines", "-n"])] = 40,
+) -> None:
+    """Show the last lines of the processes' logs.
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Write one record."""
-        facts = "".join(f" {name}={_plain(value)}" for name, value in _facts(record).items() if value != "")
-        line = f"{_time(record)} {record.levelname.lower()} {record.name}: {record.getMessage()}{facts}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
-
-
-class JsonLines(logging.Formatter):
-    """`{"time":…,"level":…,"logger":…,"message":…,…facts}`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write one record."""
-        fields: dict[str, Any] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_facts(record),
-        }
-        if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(fields, enc_hook=str).decode()
-
-
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    facts: dict[str, Any] = getattr(record, "facts", {})
-    return facts
-
-
-def _plain(value: object) -> str:
-    """Keep a record on its line, whatever a client managed to put into a fact."""
-    text = str(value)
-    return text if text.isprintable() and " " not in text else repr(text)
+    Parameters
+    ----------
+    name
+        One process, as `worker-0`. Without it: all of them.
+    follow
+        Go on with new lines until Ctrl-C.
+    lines
+        How many lines of each log.
+    """
+    chosen = _chosen(Home.at(read_settings().home), name)
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(len(log.stem) for log in chosen) if len(chosen) > 1 else 0
+    follower = Follower(chosen)
+    for log in chosen:
+        for line in tail(log, lines):
+            _say(console, width, log.stem, line)
+    while follow:
+        for process, line in follower.lines():
+            _say(console, width, process, line)
+        time.sleep(_POLL_S)
 
 
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _chosen(home: Home, name: str | None) -> list[Path]:
+    found = {log.stem: log for log in sorted(home.logs.glob("*.log"))}
+    if name is None and found:
+        return list(found.values())
+    if name not in found:
+        known = ", ".join(found) or "none yet: start the stack with `inferno up`"
+        raise NotFound(f"There is no log of {name or 'any process'} in {home.logs}. There are: {known}.")
+    return [found[name]]
+
+
+def _say(console: Console, width: int, process: str, line: str) -> None:
+    console.print(f"{process:>{width}} │ {line}" if width else line, markup=False)

