@@ -1,0 +1,36 @@
+"""The worker's port to engines: where a request can run, and the frames of its run."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from inferno_core.ownership import EngineFrame
+from inferno_core.records import Request
+
+
+class Place(Struct, frozen=True):
+    """An engine with room for a request: its host, which life of it this is, and what it runs."""
+
+    host: str
+    incarnation: str
+    fingerprint: str
+
+
+class Engine(Protocol):
+    """Engines as a worker sees them. `triton` is the real one, `fake` one that answers from a script."""
+
+    def find(self, request: Request) -> Place | None:
+        """Give a place with room for `request`, or None for now. Does no I/O."""
+        ...
+
+    def generate(self, request: Request, place: Place) -> AsyncGenerator[Sequence[EngineFrame], None]:
+        """Run `request` and give its frames, several at once where they came so; the last one has `final`.
+
+        Closing the generator ends the run on the engine. The run is counted against `place` until then.
+
+        Raises:
+            InfernoError: if the engine refuses the request, or fails at it.
+
+        """
+        ...

@@ -1,0 +1,164 @@
+"""An edge and an engine that answer from a script, for tests of what stands on either side of the log."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+import msgspec
+
+from inferno_core import address
+from inferno_core.address import Address
+from inferno_core.errors import InfernoError
+from inferno_core.ownership import EngineFrame
+from inferno_core.records import Final, Frame, Head, Outcome, Request, Surface, Usage
+from inferno_stream.edge import Draft
+from inferno_stream.engine import Place
+from inferno_stream.follower import Follower
+
+Step = Sequence[EngineFrame]
+"""What an engine gives at once."""
+
+Script = Callable[[Draft], Iterable[Step | InfernoError]]
+
+
+def words(*texts: str, surface: Surface = "chat", finish: str = "stop", prompt_tokens: int = 3) -> list[Step]:
+    """Script an ordinary answer of one choice, a step and a token for each text."""
+    final = Final(Outcome.FINISHED, usage=Usage(prompt_tokens, len(texts)))
+    steps: list[Step] = []
+    for number, text in enumerate(texts):
+        last = number == len(texts) - 1
+        ending = finish if last else None
+        delta = _delta(surface, text, ending, first=number == 0)
+        steps.append([EngineFrame(0, (1000 + number,), delta, ending, final if last else None)])
+    return steps
+
+
+def _delta(surface: Surface, text: str, finish: str | None, *, first: bool) -> bytes:
+    choice: dict[str, object] = {"index": 0}
+    if surface == "chat":
+        choice["delta"] = ({"role": "assistant"} if first else {}) | {"content": text}
+    else:
+        choice["text"] = text
+    return msgspec.json.encode(choice | {"logprobs": None, "finish_reason": finish})
+
+
+class FakeEdge:
+    """An `Edge` without Kafka: each submitted draft is answered by `script`, a step at each turn of the loop.
+
+    An error in a script is raised by `submit` if it comes first, else it cuts the reader. `submitted` and `detached`
+    tell what was asked for, and which ids were left before their end. `healthy` may be set.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.submitted: list[Draft] = []
+        self.detached: list[str] = []
+        self.healthy: str | None = None
+
+    async def start(self) -> None:
+        """Nothing to begin."""
+
+    async def stop(self) -> None:
+        """Stop answering."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def submit(self, draft: Draft) -> Follower:
+        """Answer `draft` from the script."""
+        steps = list(self._script(draft))
+        if steps and isinstance(steps[0], InfernoError):
+            raise steps[0]
+        self.submitted.append(draft)
+        place = Address(incarnation=b"fake", topic=0, p=0, known=0, r=0, reply_from=0)
+        id = address.issue(place, draft.surface, draft.tenant, b"fake" * 8)
+        follower = Follower(id, secrets.token_hex(8), self._leave)
+        task = asyncio.get_running_loop().create_task(self._answer(draft, follower, steps))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return follower
+
+    def _leave(self, follower: Follower) -> None:
+        if not follower.ended:
+            self.detached.append(follower.id)
+
+    async def _answer(self, draft: Draft, follower: Follower, steps: list[Step | InfernoError]) -> None:
+        follower.feed(_head(draft.request(follower.id, follower.reader, int(time.time() * 1000))))
+        counts: dict[int, int] = {}
+        for step in steps:
+            await asyncio.sleep(0)
+            if isinstance(step, InfernoError):
+                follower.cut(step)
+                return
+            for frame in step:
+                follower.feed(_frame(follower.id, frame, counts))
+
+
+def _head(request: Request) -> Head:
+    return Head(
+        id=request.id,
+        epoch=0,
+        surface=request.surface,
+        created=request.created_ms // 1000,
+        n=request.n,
+        include_usage=request.include_usage,
+        tenant=request.tenant,
+        price=request.price,
+        model=request.model,
+        version=request.version,
+        fingerprint="fake",
+    )
+
+
+def _frame(id: str, frame: EngineFrame, counts: dict[int, int]) -> Frame:
+    index = counts.get(frame.choice, 0)
+    counts[frame.choice] = index + len(frame.tokens)
+    return Frame(
+        id=id,
+        epoch=0,
+        choice=frame.choice,
+        index=index,
+        tokens=frame.tokens,
+        delta=frame.delta,
+        finish=frame.finish,
+        final=frame.final,
+    )
+
+
+class FakeEngine:
+    """An `Engine` that answers from a script, a step each time that `pace` lets it.
+
+    `running` holds the ids at work, `stopped` those that were stopped before their end.
+    """
+
+    def __init__(
+        self,
+        script: Callable[[Request], Iterable[Step | InfernoError]],
+        pace: Callable[[], "asyncio.Future[None]"] | None = None,
+    ) -> None:
+        self._script = script
+        self._pace = pace
+        self.place: Place | None = Place(host="fake", incarnation="1", fingerprint="fake")
+        self.running: set[str] = set()
+        self.stopped: list[str] = []
+
+    def find(self, request: Request) -> Place | None:
+        """Give the one place there is."""
+        return self.place
+
+    async def generate(self, request: Request, place: Place) -> AsyncIterator[Step]:
+        """Give the script's steps."""
+        self.running.add(request.id)
+        ended = False
+        try:
+            for step in self._script(request):
+                await (self._pace() if self._pace else asyncio.sleep(0))
+                if isinstance(step, InfernoError):
+                    raise step
+                ended = any(frame.final is not None for frame in step)
+                yield step
+        finally:
+            self.running.discard(request.id)
+            if not ended:
+                self.stopped.append(request.id)

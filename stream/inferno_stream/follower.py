@@ -1,0 +1,107 @@
+"""One reader of one generation: what was accepted, in order, each once, in a buffer that has a bound."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from inferno_core.acceptance import Acceptance, Accepted
+from inferno_core.errors import InfernoError, Unavailable
+from inferno_core.records import Head, ReplyRecord
+
+MAX_BUFFERED_FRAMES = 4096
+MAX_BUFFERED_BYTES = 4 << 20
+"""What may wait for a slow reader. One that lags further is cut, since memory is everybody's."""
+
+
+class Follower:
+    """A reader's view of the generation `id`, fed with its records in the order of their partition.
+
+    `head` is None until a worker speaks. One task may call `next` at a time.
+    """
+
+    def __init__(self, id: str, reader: str, leave: "Callable[[Follower], None]") -> None:
+        self.id = id
+        self.reader = reader
+        self.head: Head | None = None
+        self._leave = leave
+        self._acceptance = Acceptance()
+        self._buffer: list[Accepted] = []
+        self._buffered_bytes = 0
+        self._error: InfernoError | None = None
+        self._told = -1
+        self._waiter: asyncio.Future[None] | None = None
+        self._closed = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the generation's final frame was seen."""
+        return self._acceptance.final is not None
+
+    async def next(self, timeout_s: float) -> Sequence[Accepted]:
+        """Give what came since the last call, in order; nothing if nothing comes within `timeout_s`.
+
+        Raises:
+            StopAsyncIteration: after the generation's final frame was given.
+            InfernoError: if this reader was cut off.
+
+        """
+        if not self._buffer and self._error is None and not self.ended:
+            await self._wait(timeout_s)
+        if self._error is not None:
+            raise self._error
+        if not self._buffer and self.ended:
+            raise StopAsyncIteration
+        taken, self._buffer, self._buffered_bytes = self._buffer, [], 0
+        self._told = max((accepted.token_index for accepted in taken), default=self._told)
+        self._told = max(self._told, -1)
+        return taken
+
+    async def aclose(self) -> None:
+        """Leave. Where no final frame was seen, the log is told that nobody listens here any more. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._leave(self)
+
+    def feed(self, record: ReplyRecord) -> None:
+        """Take the generation's next record of its reply partition."""
+        if self._error is not None:
+            return
+        accepted = self._acceptance.read(record)
+        if accepted is not None:
+            self._keep(accepted)
+        elif isinstance(record, Head) and record.epoch == self._acceptance.epoch:
+            self.head = record
+
+    def cut(self, error: InfernoError) -> None:
+        """Give this reader nothing more than `error`."""
+        self._error = error
+        self._buffer.clear()
+        self._wake()
+
+    def _keep(self, accepted: Accepted) -> None:
+        self._buffered_bytes += len(accepted.frame.delta)
+        if len(self._buffer) >= MAX_BUFFERED_FRAMES or self._buffered_bytes > MAX_BUFFERED_BYTES:
+            self.cut(_too_slow(self._told))
+            return
+        self._buffer.append(accepted)
+        self._wake()
+
+    async def _wait(self, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout_s, self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _too_slow(token_index: int) -> Unavailable:
+    return Unavailable(
+        f"This reader fell too far behind and was cut off after token_index {token_index}; read faster, or ask for "
+        f"the whole answer at once."
+    )

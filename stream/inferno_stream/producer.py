@@ -1,0 +1,145 @@
+"""Appending to the log from an event loop: records leave at once, acknowledgements come back in batches."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from inferno_core.errors import Unavailable
+from inferno_stream import kafka
+
+OnAck = Callable[[int], None]
+"""Called in the loop with the record's offset."""
+
+OnFail = Callable[[str], None]
+"""Called in the loop with the reason why the record may not stand in the log."""
+
+_POLL_S = 0.5
+_ROOM_BYTES = 32 << 20
+
+
+class LogProducer:
+    """One idempotent producer, driven from one event loop.
+
+    Records of one partition stand in the order in which `append` was called. `on_fatal` is called once, in the loop,
+    when the producer can't be used any longer; nothing is acknowledged after that. A thread waits for deliveries.
+    """
+
+    def __init__(self, config: kafka.Config, on_fatal: Callable[[str], None] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_fatal = on_fatal
+        self._producer = Producer(config | {"error_cb": self._error})
+        self._delivered: list[tuple[Callable[..., None], int | str]] = []
+        self._pending_bytes = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._closing = threading.Event()
+        self._dead = False
+        self._thread = threading.Thread(target=self._poll, name="log-producer", daemon=True)
+        self._thread.start()
+
+    def append(self, topic: str, partition: int, value: bytes, on_ack: OnAck, on_fail: OnFail) -> None:
+        """Append `value`; one of the two is called later.
+
+        Raises:
+            Unavailable: if too much waits for Kafka already; nothing was appended then.
+
+        """
+        size = len(value)
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self._delivered.append((self._acked, size))
+            if error is None:
+                offset = message.offset()
+                assert offset is not None
+                self._delivered.append((on_ack, offset))
+            else:
+                self._delivered.append((on_fail, error.str()))
+
+        try:
+            self._producer.produce(topic, value=value, partition=partition, on_delivery=delivered)
+        except BufferError as error:
+            raise Unavailable("Too much waits for Kafka already; try again soon.", retry_after_s=1) from error
+        self._pending_bytes += size
+        self._empty.clear()
+        if self._pending_bytes > _ROOM_BYTES:
+            self._room.clear()
+
+    async def send(self, topic: str, partition: int, value: bytes) -> int:
+        """Append `value` and give its offset once it is acknowledged.
+
+        Raises:
+            Unavailable: if nothing was appended, or if it is not known whether it was.
+
+        """
+        done: asyncio.Future[int] = self._loop.create_future()
+        self.append(topic, partition, value, *settle(done))
+        return await done
+
+    async def room(self) -> None:
+        """Wait until what is not acknowledged fits a bound again. This is what slows the writer down, not memory."""
+        await self._room.wait()
+
+    async def close(self, timeout_s: float) -> None:
+        """Wait for what is under way, at most `timeout_s`, then stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Stop at once, and forget what is under way; it may still land in the log."""
+        self._dead = True
+        self._closing.set()
+        self._room.set()
+        await asyncio.to_thread(self._finish)
+
+    def _finish(self) -> None:
+        self._producer.purge(blocking=False)
+        self._producer.poll(0)
+        self._thread.join()
+
+    def _poll(self) -> None:
+        """Wait for deliveries; hand each batch to the loop in one call."""
+        while not self._closing.is_set():
+            self._producer.poll(_POLL_S)
+            if self._delivered:
+                batch, self._delivered = self._delivered, []
+                self._hand_over(self._settle, batch)
+
+    def _settle(self, batch: list[tuple[Callable[..., None], int | str]]) -> None:
+        for callback, value in batch:
+            if not self._dead or callback == self._acked:
+                callback(value)
+
+    def _acked(self, size: int) -> None:
+        self._pending_bytes -= size
+        if self._pending_bytes <= _ROOM_BYTES:
+            self._room.set()
+        if not self._pending_bytes:
+            self._empty.set()
+
+    def _error(self, error: KafkaError) -> None:
+        if error.fatal() and self._on_fatal is not None:
+            self._hand_over(self._on_fatal, error.str())
+
+    def _hand_over(self, callback: Callable[..., None], *args: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *args)
+
+
+def settle(done: "asyncio.Future[int]") -> tuple[OnAck, OnFail]:
+    """Make the two callbacks that settle `done` with the offset, or with `Unavailable`."""
+
+    def acked(offset: int) -> None:
+        if not done.done():
+            done.set_result(offset)
+
+    def failed(reason: str) -> None:
+        if not done.done():
+            done.set_exception(Unavailable(f"Kafka did not take the record ({reason}).", retry_after_s=1))
+
+    return acked, failed
