@@ -15,7 +15,7 @@ from inferno_api import app
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
-from inferno_cli import logs
+from inferno_cli import log_records
 from inferno_core.errors import InvalidRequest
 from inferno_core.keys import Key, Secret
 from inferno_core.records import Deadlines
@@ -36,7 +36,7 @@ _MIN_SECRET_CHARS = 32
 def main() -> None:
     """Serve by the environment's settings until SIGTERM."""
     settings = Settings()
-    logs.configure(settings.log_level, settings.log_format)
+    log_records.configure(settings.log_level, settings.log_format)
     uvloop.run(run(settings))
 
 

@@ -3,11 +3,11 @@ import logging
 
 import pytest
 
-from inferno_cli import logs
+from inferno_cli import log_records
 
 
-def emit(capsys: pytest.CaptureFixture[str], form: logs.Format) -> str:
-    logs.configure("info", form)
+def emit(capsys: pytest.CaptureFixture[str], form: log_records.Format) -> str:
+    log_records.configure("info", form)
     log = logging.getLogger("inferno_api")
     log.info("request", extra={"facts": {"status": 200, "code": "", "route": "/v1/x\nforged line"}})
     log.debug("not shown")
@@ -28,8 +28,8 @@ def test_json_lines_hold_their_facts_as_fields(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])
-def test_an_exception_is_told(capsys: pytest.CaptureFixture[str], form: logs.Format) -> None:
-    logs.configure("info", form)
+def test_an_exception_is_told(capsys: pytest.CaptureFixture[str], form: log_records.Format) -> None:
+    log_records.configure("info", form)
     try:
         raise ZeroDivisionError("by zero")
     except ZeroDivisionError:
