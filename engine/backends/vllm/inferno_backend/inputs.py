@@ -1,0 +1,109 @@
+"""Reads a Triton request: which contract it speaks, and what it asks for."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+import triton_python_backend_utils as pb_utils
+
+from inferno_backend import stock
+from inferno_backend.openai import OpenAIContract
+from inferno_backend.seam import OpenAICall, StockCall
+from inferno_backend.stock import StockContract
+from inferno_core.errors import InvalidRequest
+
+
+def speaks_openai(request: Any) -> bool:
+    """Say whether the request carries an OpenAI body."""
+    return pb_utils.get_input_tensor_by_name(request, "openai_body") is not None
+
+
+def openai(request: Any, id: str) -> tuple[OpenAICall, OpenAIContract]:
+    """Read a request of our own contract. Raises InvalidRequest."""
+    surface = _text(request, "openai_surface") or "chat"
+    if surface not in ("chat", "completion"):
+        raise InvalidRequest(
+            f"openai_surface is {surface!r}; it must be chat or completion.", param="openai_surface"
+        )
+    body = _json(_text(request, "openai_body") or "", "openai_body")
+    kind = cast("Literal['chat', 'completion']", surface)
+    return OpenAICall(id, kind, body, _number(request, "priority")), OpenAIContract()
+
+
+def stock_call(request: Any, id: str) -> tuple[StockCall, StockContract]:
+    """Read a request of the stock contract. Raises InvalidRequest."""
+    prompt = _text(request, "text_input")
+    if prompt is None:
+        raise InvalidRequest("text_input is missing.", param="text_input")
+    if pb_utils.get_input_tensor_by_name(request, "image") is not None:
+        raise InvalidRequest("image is not read: this model takes text alone.", param="image")
+    stream = _flag(request, "stream") or False
+    sampling = _sampling(request)
+    contract = StockContract(
+        n=_choices(sampling),
+        stream=stream,
+        prefix=stock.prefix(prompt, stream, _flag(request, "exclude_input_in_output")),
+        wanted=frozenset(name for name in stock.ADDITIONAL if _flag(request, f"return_{name}")),
+    )
+    return StockCall(id, prompt, sampling, stream, _number(request, "priority")), contract
+
+
+def generation_id(request: Any) -> str:
+    """Give the caller's name of the generation, or "" if it has none."""
+    return _text(request, "generation_id") or request.request_id() or ""
+
+
+def _sampling(request: Any) -> Mapping[str, Any]:
+    """Read the sampling parameters from their tensor, else from the request's own parameters."""
+    text = _text(request, "sampling_parameters")
+    if text is not None:
+        return _json(text, "sampling_parameters")
+    return _json(request.parameters() or "{}", "parameters")
+
+
+def _choices(sampling: Mapping[str, Any]) -> int:
+    try:
+        n = int(sampling.get("n") or 1)
+    except (TypeError, ValueError):
+        n = 0
+    if not 1 <= n <= 128:
+        raise InvalidRequest(f"n is {sampling.get('n')!r}; it must be an integer from 1 to 128.", param="n")
+    return n
+
+
+def _json(text: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is not JSON: {error}.", param=name) from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{name} must be a JSON object.", param=name)
+    return value
+
+
+def _first(request: Any, name: str) -> Any:
+    tensor = pb_utils.get_input_tensor_by_name(request, name)
+    if tensor is None:
+        return None
+    values = tensor.as_numpy().reshape(-1)
+    return values[0] if len(values) else None
+
+
+def _text(request: Any, name: str) -> str | None:
+    value = _first(request, name)
+    if value is None:
+        return None
+    try:
+        return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{name} is not UTF-8.", param=name) from error
+
+
+def _flag(request: Any, name: str) -> bool | None:
+    value = _first(request, name)
+    return None if value is None else bool(value)
+
+
+def _number(request: Any, name: str) -> int:
+    value = _first(request, name)
+    return 0 if value is None else int(value)

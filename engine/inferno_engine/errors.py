@@ -1,0 +1,9 @@
+"""What can go wrong while an engine host is set up."""
+
+
+class SetupFailed(Exception):
+    """A step of the set-up failed; the message says which, and the way out."""
+
+
+class Unverified(Exception):
+    """A model version is not what it should be, and is not loaded; the message says why."""

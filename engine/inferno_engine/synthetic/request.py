@@ -1,0 +1,186 @@
+"""What the synthetic engine makes of a request: an OpenAI body, or the stock contract's sampling parameters.
+
+What it can't honour it refuses by name, as a real engine does, rather than leave it out silently.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inferno_core.errors import ContextLengthExceeded, InvalidRequest
+from inferno_engine.synthetic import words
+from inferno_engine.synthetic.text import Answer, Sampling, answer
+
+MOST_CHOICES = 128
+_UNABLE = ("logprobs", "prompt_logprobs", "logit_bias", "response_format", "structured_outputs", "echo", "suffix")
+_NEUTRAL: dict[str, object] = {"response_format": {"type": "text"}, "logit_bias": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was understood: its prompts, how many answers to each, and how to make them."""
+
+    prompts: tuple[str, ...]
+    n: int
+    sampling: Sampling
+
+    def answers(self, context: int) -> list[Answer]:
+        """Give all answers, in the order of their choice index.
+
+        Raises ContextLengthExceeded if a prompt leaves no room for an answer, or not for the one that is asked for.
+        """
+        for prompt in self.prompts:
+            _fit(len(prompt.split()), self.sampling.max_tokens, context)
+        return [
+            answer(prompt, self.sampling, choice, context)
+            for prompt in self.prompts
+            for choice in range(self.n)
+        ]
+
+
+def chat(body: Mapping[str, Any]) -> Asked:
+    """Understand the body of a chat completion. Raises InvalidRequest."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequest("messages must be a list of at least one message.", param="messages")
+    if isinstance(body.get("tool_choice"), dict) or body.get("tool_choice") == "required":
+        raise InvalidRequest("The synthetic engine calls no tools; leave tool_choice out.", param="tool_choice")
+    prompt = "".join(_message(message, i) for i, message in enumerate(messages)) + "<assistant>"
+    limit = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
+    return Asked((prompt,), _choices(body), _sampling(body, limit))
+
+
+def completion(body: Mapping[str, Any]) -> Asked:
+    """Understand the body of a completion. Raises InvalidRequest."""
+    return Asked(_prompts(body.get("prompt")), _choices(body), _sampling(body, "max_tokens"))
+
+
+def stock(text: str, parameters: Mapping[str, Any]) -> Asked:
+    """Understand a request of Triton's own vLLM backend. Raises InvalidRequest."""
+    sampling = _sampling(parameters, "max_tokens")
+    # The stock contract's default is vLLM's: 16 tokens.
+    return Asked((text,), _choices(parameters), _with_default(sampling, 16))
+
+
+def _with_default(sampling: Sampling, max_tokens: int) -> Sampling:
+    if sampling.max_tokens is not None:
+        return sampling
+    return Sampling(
+        max_tokens,
+        sampling.stop,
+        sampling.include_stop,
+        sampling.temperature,
+        sampling.top_p,
+        sampling.seed,
+    )
+
+
+def _message(message: object, index: int) -> str:
+    """Render one message, as a chat template would."""
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise InvalidRequest(f"messages[{index}] needs a role.", param="messages")
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        if len(parts) != len(content) or not all(isinstance(part, str) for part in parts):
+            raise InvalidRequest(
+                f"messages[{index}].content has a part that is not text; the synthetic engine reads text alone.",
+                param="messages",
+            )
+        content = "".join(str(part) for part in parts)
+    if content is not None and not isinstance(content, str):
+        raise InvalidRequest(
+            f"messages[{index}].content must be a string or a list of parts.", param="messages"
+        )
+    return f"<{message['role']}> {content or ''}\n"
+
+
+def _prompts(prompt: object) -> tuple[str, ...]:
+    """Read any of the four forms of a completion's prompt."""
+    if isinstance(prompt, str):
+        return (prompt,)
+    if isinstance(prompt, list) and prompt:
+        if all(_is_token(item) for item in prompt):
+            return (words.decode(prompt),)
+        if all(isinstance(item, str) for item in prompt):
+            return tuple(prompt)
+        if all(isinstance(item, list) and item and all(_is_token(t) for t in item) for item in prompt):
+            return tuple(words.decode(item) for item in prompt)
+    raise InvalidRequest(
+        "prompt must be a string, a list of strings, a list of token ids, or a list of such lists.",
+        param="prompt",
+    )
+
+
+def _is_token(item: object) -> bool:
+    return isinstance(item, int) and not isinstance(item, bool) and item >= 0
+
+
+def _choices(body: Mapping[str, Any]) -> int:
+    return _integer(body, "n", 1, MOST_CHOICES) or 1
+
+
+def _sampling(body: Mapping[str, Any], limit: str) -> Sampling:
+    """Read what shapes the answer, and refuse what this engine can't do."""
+    for name in _UNABLE:
+        value = body.get(name)
+        if value not in (None, False, _NEUTRAL.get(name)):
+            raise InvalidRequest(f"The synthetic engine does not know {name}; leave it out.", param=name)
+    return Sampling(
+        max_tokens=_integer(body, limit, 1, 1 << 31),
+        stop=_stops(body.get("stop")),
+        include_stop=bool(body.get("include_stop_str_in_output")),
+        temperature=_number(body, "temperature", 0.0, 2.0),
+        top_p=_number(body, "top_p", 0.0, 1.0),
+        seed=_integer(body, "seed", -(1 << 63), (1 << 64) - 1) or 0,
+    )
+
+
+def _stops(stop: object) -> tuple[str, ...]:
+    if stop is None:
+        return ()
+    if isinstance(stop, str):
+        return (stop,)
+    if isinstance(stop, list) and all(isinstance(item, str) for item in stop):
+        return tuple(stop)
+    raise InvalidRequest("stop must be a string or a list of strings.", param="stop")
+
+
+def _integer(body: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidRequest(
+            f"{name} is {value!r}; it must be an integer from {least} to {most}.", param=name
+        )
+    return value
+
+
+def _number(body: Mapping[str, Any], name: str, least: float, most: float) -> float:
+    value = body.get(name)
+    if value is None:
+        return 1.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise InvalidRequest(f"{name} is {value!r}; it must be a number from {least} to {most}.", param=name)
+    return float(value)
+
+
+def _fit(prompt_tokens: int, max_tokens: int | None, context: int) -> None:
+    """Refuse what does not fit the context."""
+    if prompt_tokens + (max_tokens or 1) > context:
+        raise ContextLengthExceeded(
+            f"This model's context is {context} tokens; the prompt has {prompt_tokens}, and "
+            f"{max_tokens or 'at least 1'} were asked for in the answer. Shorten one of them.",
+            param="max_tokens" if prompt_tokens < context else "messages",
+        )
+
+
+def chat_text(messages: Sequence[Mapping[str, Any]], **parameters: Any) -> str:
+    """Foretell what the model `synthetic` answers to a chat: the content of its first choice."""
+    return chat({"messages": list(messages), **parameters}).answers(context=8192)[0].text
+
+
+def completion_text(prompt: str, **parameters: Any) -> str:
+    """Foretell what the model `synthetic` answers to a prompt: the text of its first choice."""
+    return completion({"prompt": prompt, **parameters}).answers(context=8192)[0].text

@@ -1,0 +1,35 @@
+"""The vocabulary: 1,024 four-letter words, each of two syllables, and the stable token ids of any text."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+
+SYLLABLES = tuple(consonant + vowel for consonant in "bdfklmns" for vowel in "aeio")
+VOCABULARY = tuple(first + second for first in SYLLABLES for second in SYLLABLES)
+_TOKENS = {word: token for token, word in enumerate(VOCABULARY)}
+_FOREIGN = 1 << 20
+
+
+def word(token: int) -> str:
+    """Spell `token`. A token of a foreign word, whose letters are not kept, is spelt as its number."""
+    return VOCABULARY[token] if 0 <= token < len(VOCABULARY) else f"<{token}>"
+
+
+def token(word: str) -> int:
+    """Number `word`: words of the vocabulary below 1,024, all others above, by their digest."""
+    known = _TOKENS.get(word)
+    return len(VOCABULARY) + zlib.crc32(word.encode()) % _FOREIGN if known is None else known
+
+
+def encode(text: str) -> list[int]:
+    """Number the words of `text`, which are whatever white space separates."""
+    return [token(word) for word in text.split()]
+
+
+def decode(tokens: Iterable[int]) -> str:
+    """Spell `tokens`, with a space between two words."""
+    return " ".join(word(token) for token in tokens)
+
+
+def pieces(tokens: Sequence[int]) -> list[str]:
+    """Spell `tokens` one by one, so that the pieces joined are the text: all but the first begin with a space."""
+    return [word(token) if i == 0 else " " + word(token) for i, token in enumerate(tokens)]
