@@ -1,0 +1,152 @@
+"""`kill -9` each process in the middle of an answer: a clear end or no effect, no hang, the next request works."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from inferno_engine.synthetic import text as synthetic
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+
+ASKED = {
+    "model": "synthetic",
+    "messages": [{"role": "user", "content": "Speak for a while."}],
+    "temperature": 0,
+    "max_tokens": 200,
+}
+
+
+class Answer:
+    """A streamed answer as far as it came: its text, its error, and whether it was closed in order."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.error: dict[str, Any] | None = None
+        self.closed = False
+        self.begun = asyncio.Event()
+
+    async def stream(self, client: httpx.AsyncClient) -> None:
+        """Follow the answer until it ends, however it does."""
+        async with client.stream("POST", "/v1/chat/completions", json=ASKED | {"stream": True}) as response:
+            if response.status_code != 200:
+                self.error = json.loads(await response.aread())["error"]
+                return
+            async for line in response.aiter_lines():
+                self._read(line)
+
+    def _read(self, line: str) -> None:
+        if line == "data: [DONE]":
+            self.closed = True
+        elif line.startswith("data: "):
+            chunk = json.loads(line.removeprefix("data: "))
+            self.error = chunk.get("error", self.error)
+            self.text += "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", ()))
+            if len(self.text.split()) > 5:
+                self.begun.set()
+
+
+async def interrupted(stack: Any, name: str) -> Answer:
+    """Kill `name` after some words, and give what the client saw."""
+    answer = Answer()
+    async with stack.client() as client:
+        streaming = asyncio.create_task(answer.stream(client))
+        await asyncio.wait_for(answer.begun.wait(), 30)
+        await asyncio.to_thread(stack.kill, name)
+        await asyncio.wait_for(streaming, 60)
+    return answer
+
+
+async def whole(stack: Any) -> Answer:
+    """The next request, once the stack is itself again."""
+    await asyncio.to_thread(stack.until_ready)
+    answer = Answer()
+    async with stack.client() as client:
+        await answer.stream(client)
+    return answer
+
+
+def expected() -> str:
+    return synthetic.chat_text(ASKED["messages"], ASKED)
+
+
+@pytest.mark.parametrize("name", ["postgres", "redis", "agent-0"])
+async def test_parts_that_tokens_do_not_need(stack: Any, name: str) -> None:
+    answer = await interrupted(stack, name)
+    assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
+    assert (await whole(stack)).text == expected()
+
+
+async def test_the_broker_only_delays(stack: Any) -> None:
+    answer = await interrupted(stack, "kafka")
+    assert answer.text == expected()[: len(answer.text)]
+    assert answer.closed or answer.error
+    assert (await whole(stack)).text == expected()
+
+
+async def test_a_lost_worker_is_told(stack: Any) -> None:
+    answers = [await interrupted(stack, f"worker-{number}") for number in range(2)]
+    lost = [answer for answer in answers if answer.error]
+    assert lost, "each partition has one owner, so one of the two workers had the answer"
+    for answer in lost:
+        assert answer.error is not None
+        assert answer.error["code"] == "worker_lost"
+        assert answer.text == expected()[: len(answer.text)]
+    assert (await whole(stack)).text == expected()
+
+
+async def test_a_lost_triton_is_told_and_its_engines_go_with_it(stack: Any) -> None:
+    before = stack.process("triton-0")["pid"]
+    children = psutil.Process(before).children(recursive=True)
+    assert children
+    answer = await interrupted(stack, "triton-0")
+    assert answer.error is not None
+    assert answer.error["code"] == "engine_failed"
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, children, 10)
+    assert not alive
+    assert gone
+    assert (await whole(stack)).text == expected()
+
+
+async def test_a_dead_stub_is_told_and_replaced(stack: Any) -> None:
+    triton = psutil.Process(stack.process("triton-0")["pid"])
+    answer = Answer()
+    async with stack.client() as client:
+        streaming = asyncio.create_task(answer.stream(client))
+        await asyncio.wait_for(answer.begun.wait(), 30)
+        for stub in triton.children():
+            os.kill(stub.pid, signal.SIGKILL)
+        await asyncio.wait_for(streaming, 90)
+    assert answer.error is not None
+    assert (await whole(stack)).text == expected()
+
+
+async def test_a_lost_replica_closes_its_connections(stack: Any) -> None:
+    answer = Answer()
+    async with stack.client() as client:
+        streaming = asyncio.create_task(answer.stream(client))
+        await asyncio.wait_for(answer.begun.wait(), 30)
+        await asyncio.to_thread(stack.kill, "api-0")
+        with pytest.raises(httpx.HTTPError):
+            await asyncio.wait_for(streaming, 30)
+    assert (await whole(stack)).text == expected()
+
+
+async def test_a_killed_supervisor_leaves_nothing_and_up_repairs(make_stack: Any) -> None:
+    stack = make_stack().up("--engine", "synthetic")
+    urls = stack.credentials["api_urls"]
+    pids = [process["pid"] for process in stack.status["processes"]]
+    os.kill(psutil.Process(pids[0]).ppid(), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while stack.leftovers():
+        assert time.monotonic() < deadline, stack.leftovers()
+        await asyncio.sleep(0.1)
+    stack.up("--engine", "synthetic")
+    assert stack.credentials["api_urls"] == urls
+    assert (await whole(stack)).text == expected()

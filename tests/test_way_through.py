@@ -1,0 +1,163 @@
+"""curl → API → Kafka → worker → Triton → worker → Kafka → API → curl, with the synthetic engine."""
+
+import asyncio
+import json
+import statistics
+import time
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from inferno_core import address, codec
+from inferno_core.records import Claim, Done, Frame, Head, Request
+from inferno_engine.synthetic import text as synthetic
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+def body(prompt: str, **parameters: Any) -> dict[str, Any]:
+    return {"model": "synthetic", "messages": [{"role": "user", "content": prompt}], "temperature": 0} | parameters
+
+
+async def chunks(client: httpx.AsyncClient, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Stream a chat completion to its end."""
+    async with client.stream("POST", "/v1/chat/completions", json=request | {"stream": True}) as response:
+        assert response.status_code == 200, await response.aread()
+        lines = [line async for line in response.aiter_lines() if line.startswith("data: ")]
+    assert lines[-1] == "data: [DONE]"
+    return [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+
+
+def words(of: list[dict[str, Any]]) -> str:
+    return "".join(choice["delta"].get("content") or "" for chunk in of for choice in chunk["choices"])
+
+
+def expected(request: dict[str, Any]) -> str:
+    return synthetic.chat_text(request["messages"], request)
+
+
+async def test_a_hundred_streams_get_every_token_once_and_in_order(stack: Any) -> None:
+    requests = [body(f"Tell me about the number {number}.", max_tokens=40) for number in range(100)]
+    async with stack.client(0) as first, stack.client(1) as second:
+        clients = (first, second)
+        answers = await asyncio.gather(*(chunks(clients[at % 2], each) for at, each in enumerate(requests)))
+    assert [words(answer) for answer in answers] == [expected(request) for request in requests]
+    for answer in answers:
+        places = [chunk["token_index"] for chunk in answer if chunk.get("token_index") is not None]
+        assert places == sorted(set(places))
+        assert places[-1] == 39
+        assert len({chunk["id"] for chunk in answer}) == 1
+
+
+async def test_stream_and_whole_answer_say_the_same(stack: Any) -> None:
+    request = body("Say it twice.", max_tokens=25)
+    async with stack.client() as client:
+        whole = (await client.post("/v1/chat/completions", json=request)).json()
+        streamed = await chunks(client, request | {"stream_options": {"include_usage": True}})
+    assert whole["choices"][0]["message"]["content"] == words(streamed) == expected(request)
+    assert whole["usage"] == streamed[-1]["usage"]
+    assert whole["usage"]["completion_tokens"] == 25
+    assert whole["choices"][0]["finish_reason"] == "length"
+
+
+async def test_completions_answer_too(stack: Any) -> None:
+    request = {"model": "synthetic", "prompt": "Once upon a time", "max_tokens": 12, "temperature": 0}
+    async with stack.client() as client:
+        answer = (await client.post("/v1/completions", json=request)).json()
+    assert answer["object"] == "text_completion"
+    assert answer["choices"][0]["text"] == synthetic.completion_text(request["prompt"], request)
+
+
+async def test_the_whole_life_of_a_request_stands_in_the_log(stack: Any) -> None:
+    async with stack.client() as client:
+        answer = await chunks(client, body("Where have you been?", max_tokens=5))
+    id = answer[0]["id"]
+    place = address.locate(id)
+    bootstrap = stack.status["endpoints"]["kafka"]
+
+    def is_done(record: object) -> bool:
+        return isinstance(record, Done) and record.id == id
+
+    queue = await asyncio.to_thread(
+        read, bootstrap, "inferno-queue", place.p, 0, lambda data: [codec.decode_queue(data)], is_done
+    )
+    kinds = [type(record) for record in queue if getattr(record, "id", None) == id]
+    assert kinds == [Request, Claim, Done]
+    reply = await asyncio.to_thread(
+        read, bootstrap, "inferno-response-queue", place.r, place.reply_from, codec.decode_reply,
+        lambda record: isinstance(record, Frame) and record.id == id and record.final is not None,
+    )  # fmt: skip
+    said = [record for record in reply if record.id == id]
+    assert isinstance(said[0], Head)
+    assert sum(len(frame.tokens) for frame in said[1:]) == 5
+
+
+def read(bootstrap: str, topic: str, partition: int, start: int, decode: Any, last: Any) -> list[Any]:
+    """Read a partition from `start` up to the record that is the last one of interest."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "a test's eyes", "enable.auto.commit": False})
+    records: list[Any] = []
+    deadline = time.monotonic() + 30
+    try:
+        consumer.assign([TopicPartition(topic, partition, start)])
+        while not any(last(record) for record in records):
+            assert time.monotonic() < deadline, f"the end does not stand in {topic}"
+            message = consumer.poll(1.0)
+            if message is not None and message.error() is None:
+                records += decode(message.value())
+    finally:
+        consumer.close()
+    return records
+
+
+async def test_a_hang_up_frees_the_slot(make_stack: Any) -> None:
+    """One slot in the engine, taken by an endless answer: the next one speaks as soon as its reader hangs up."""
+    stack = make_stack(INFERNO_SYNTHETIC__SLOTS="4").up("--engine", "synthetic")
+    async with stack.client(limits=httpx.Limits(max_connections=None)) as client:
+        holders = [await opened(client, f"Hold {number}.") for number in range(4)]
+        freed: list[float] = []
+        for number in range(20):
+            waiting = asyncio.create_task(opened(client, f"Wait {number}."))
+            await admitted(stack, waiting)
+            started = time.monotonic()
+            await holders.pop(0).aclose()
+            holders.append(await waiting)
+            freed.append(time.monotonic() - started)
+        for holder in holders:
+            await holder.aclose()
+    assert statistics.quantiles(freed, n=20)[-1] <= 0.25, freed
+
+
+class Open:
+    """A stream that was begun and is kept open."""
+
+    def __init__(self, context: Any, lines: Any) -> None:
+        self._context = context
+        self._lines = lines
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._lines.aclose()
+        await self._context.__aexit__(None, None, None)
+
+
+async def opened(client: httpx.AsyncClient, prompt: str) -> Open:
+    """Begin a long answer; return at its first word."""
+    context = client.stream("POST", "/v1/chat/completions", json=body(prompt, max_tokens=8000) | {"stream": True})
+    response = await context.__aenter__()
+    assert response.status_code == 200, await response.aread()
+    lines = response.aiter_lines()
+    async for line in lines:
+        if line.startswith("data: ") and words([json.loads(line.removeprefix("data: "))]):
+            return Open(context, lines)
+    raise AssertionError("the answer ended before its first word")
+
+
+async def admitted(stack: Any, waiting: asyncio.Task[Open]) -> None:
+    """Wait until the engine holds a request that it has no slot for."""
+    url = f"http://{stack.status['endpoints']['triton_metrics']}/metrics"
+    async with httpx.AsyncClient() as client:
+        while "inferno_requests_waiting 0" in (await client.get(url)).text and not waiting.done():
+            await asyncio.sleep(0.02)
+    assert not waiting.done()
