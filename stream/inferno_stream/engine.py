@@ -21,13 +21,17 @@ class Engine(Protocol):
     """Engines as a worker sees them. `triton` is the real one, `fake` one that answers from a script."""
 
     def find(self, request: Request) -> Place | None:
-        """Give a place with room for `request`, or None for now. Does no I/O."""
+        """Hold a place with room for `request` until it is released, or give None for now. Does no I/O."""
+        ...
+
+    def release(self, place: Place) -> None:
+        """Give back a place that `find` held."""
         ...
 
     def generate(self, request: Request, place: Place) -> AsyncGenerator[Sequence[EngineFrame], None]:
         """Run `request` and give its frames, several at once where they came so; the last one has `final`.
 
-        Closing the generator ends the run on the engine. The run is counted against `place` until then.
+        Closing the generator ends the run on the engine.
 
         Raises:
             InfernoError: if the engine refuses the request, or fails at it.

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -147,7 +147,10 @@ class FakeEngine:
         """Give the one place there is."""
         return self.place
 
-    async def generate(self, request: Request, place: Place) -> AsyncIterator[Step]:
+    def release(self, place: Place) -> None:
+        """Nothing is held."""
+
+    async def generate(self, request: Request, place: Place) -> AsyncGenerator[Step, None]:
         """Give the script's steps."""
         self.running.add(request.id)
         ended = False

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from itertools import count
 
 from confluent_kafka import KafkaException
@@ -191,7 +191,7 @@ class KafkaEdge:
         for p, offset in ends.items():
             self._known[p] = max(self._known.get(p, 0), offset)
 
-    def _spawn(self, work: "asyncio.coroutines.Coroutine[object, object, None]") -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,44 @@
+"""What a worker counts, for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from inferno_core.records import Frame
+
+
+class Metrics:
+    """A worker's counters and gauges, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.running = Gauge(
+            "inferno_worker_running", "Generations that hold a place on an engine.", registry=self.registry
+        )
+        self.waiting = Gauge(
+            "inferno_worker_waiting", "Requests that no engine has taken yet.", registry=self.registry
+        )
+        self.partitions = Gauge(
+            "inferno_worker_partitions", "Request partitions that this worker owns.", registry=self.registry
+        )
+        self.claims = Counter("inferno_worker_claims", "Requests that were claimed.", registry=self.registry)
+        self.takeovers = Counter(
+            "inferno_worker_takeovers", "Requests taken over from another owner.", registry=self.registry
+        )
+        self.step_downs = Counter(
+            "inferno_worker_step_downs", "Partitions begun again under a new epoch.", registry=self.registry
+        )
+        self.malformed = Counter(
+            "inferno_worker_malformed_records", "Queue records that could not be read.", registry=self.registry
+        )
+        self.frames = Counter("inferno_worker_frames", "Frames that were appended.", registry=self.registry)
+        self.tokens = Counter("inferno_worker_tokens", "Tokens that were appended.", registry=self.registry)
+        self.finals = Counter(
+            "inferno_worker_ended", "Generations that ended.", ["outcome"], registry=self.registry
+        )
+
+    def said(self, frame: Frame) -> None:
+        """Count a frame that is appended."""
+        self.frames.inc()
+        if frame.tokens:
+            self.tokens.inc(len(frame.tokens))
+        if frame.final is not None:
+            self.finals.labels(frame.final.outcome.value).inc()

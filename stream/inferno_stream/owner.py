@@ -1,0 +1,298 @@
+"""The shell around the owner's state machine: it feeds `ownership.Partition` and carries out what that decides."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from inferno_core.acceptance import History
+from inferno_core.ownership import (
+    AppendQueue,
+    AppendReply,
+    Committed,
+    Effect,
+    EngineFrame,
+    Linger,
+    Partition,
+    ReadFrom,
+    Resume,
+    Scan,
+    Start,
+    StepDown,
+    Stop,
+)
+from inferno_core.records import (
+    Done,
+    Epoch,
+    Failure,
+    Final,
+    Frame,
+    Head,
+    Outcome,
+    QueueRecord,
+    ReplyRecord,
+    Request,
+)
+from inferno_stream.engine import Engine, Place
+from inferno_stream.metrics import Metrics
+from inferno_stream.producer import OnAck
+from inferno_stream.runs import Run
+from inferno_stream.scan import Search
+
+
+class Ground(Protocol):
+    """What an owner stands on: its worker's ways to the log."""
+
+    engine: Engine
+    metrics: Metrics
+    max_held: int
+
+    def append_queue(self, p: int, record: QueueRecord, on_ack: OnAck | None) -> None:
+        """Append to request partition `p`."""
+        ...
+
+    def append_reply(self, r: int, record: ReplyRecord, on_ack: OnAck | None) -> None:
+        """Append to reply partition `r`."""
+        ...
+
+    def read_from(self, p: int, offset: int) -> None:
+        """Feed the owner of `p` with its records from `offset` on."""
+        ...
+
+    def search(self, r: int, search: Search) -> None:
+        """Read reply partition `r` again."""
+        ...
+
+    def fetch_committed(self, owner: "Owner", epoch: int) -> None:
+        """Answer with `owner.begin`."""
+        ...
+
+    def changed(self) -> None:
+        """Something waits, or there is room."""
+        ...
+
+    def step_down(self, owner: "Owner", reason: str) -> None:
+        """End `owner`; a new one follows if p is still assigned."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until Kafka has taken enough of what was said."""
+        ...
+
+
+class Owner:
+    """Owns request partition `p` for one epoch. Created by an assignment, closed by a revocation or a higher epoch."""
+
+    def __init__(self, p: int, worker: str, ground: Ground) -> None:
+        self.p = p
+        self._ground = ground
+        self._partition = Partition(worker, secrets.token_hex(8))
+        self._runs: dict[str, Run] = {}
+        self._places: dict[str, Place] = {}
+        self._lingering: dict[str, asyncio.TimerHandle] = {}
+        self._closed = False
+        self._carrying_out = False
+
+    @property
+    def running(self) -> int:
+        """How many places on engines are held."""
+        return len(self._places)
+
+    @property
+    def committable(self) -> Committed | None:
+        """What may be committed now."""
+        return self._partition.committable if self._partition.live else None
+
+    def waiting(self) -> Iterator[Request]:
+        """Requests that nobody has taken, in order; none before p was read up to this owner's epoch."""
+        return iter(self._partition.waiting if self._partition.live else ())
+
+    def assigned(self) -> None:
+        """Begin, with an epoch of one's own."""
+        self._feed(self._partition.assigned)
+
+    def begin(self, epoch: int, committed: Committed) -> None:
+        """Read p from the committed place, now that the epoch record stands."""
+        self._feed(self._partition.epoch_acked, epoch, committed)
+
+    def read(self, records: Sequence[tuple[int, QueueRecord]]) -> None:
+        """Read the next records of p."""
+        if self._closed:
+            return
+        for offset, record in records:
+            self._partition.read(offset, record)
+        self._carry_out()
+        self._ground.changed()
+
+    def take(self, request: Request, place: Place) -> None:
+        """Claim `request`, whose run may have `place`."""
+        self._places[request.id] = place
+        self._ground.metrics.claims.inc()
+        self._feed(
+            lambda: self._partition.take(
+                request.id, host=place.host, incarnation=place.incarnation, fingerprint=place.fingerprint
+            )
+        )
+
+    def expire(self, now: float) -> None:
+        """End what has passed a deadline; `now` is the loop's time."""
+        today = time.time()
+        for request in list(self.waiting()):
+            waited = today - request.created_ms / 1000
+            if waited > min(request.deadlines.queue_s, request.deadlines.whole_s):
+                self._end(request.id, _overdue(f"no engine took it within {waited:.1f} s", Outcome.EXPIRED))
+        for run in list(self._runs.values()):
+            if reason := run.overdue(now):
+                self._end(run.request.id, _overdue(reason))
+            elif today - run.request.created_ms / 1000 > run.request.deadlines.whole_s:
+                self._end(run.request.id, _overdue(f"it lasted longer than {run.request.deadlines.whole_s:g} s"))
+
+    def close(self) -> None:
+        """Own p no longer: what runs is let go, and nothing more is said."""
+        self._closed = True
+        for run in self._runs.values():
+            run.stop()
+        self._runs.clear()
+        for timer in self._lingering.values():
+            timer.cancel()
+        for id in list(self._places):
+            self._free(id)
+
+    def _end(self, id: str, final: Final) -> None:
+        self._feed(self._partition.end, id, final)
+
+    def _feed(self, method: Callable[..., None], *args: object) -> None:
+        if not self._closed:
+            method(*args)
+            self._carry_out()
+
+    def _carry_out(self) -> None:
+        """Carry out effects, in order, until there are none; what they cause joins the end of the queue."""
+        if self._carrying_out:
+            return
+        self._carrying_out = True
+        try:
+            while effects := self._partition.drain():
+                for effect in effects:
+                    self._do(effect)
+        finally:
+            self._carrying_out = False
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case AppendReply(r, record):
+                self._append_reply(r, record)
+            case AppendQueue(record):
+                self._append_queue(record)
+            case Start(request):
+                self._start(request)
+            case Resume(request, history):
+                self._resume(request, history)
+            case Stop(id):
+                self._stop(id)
+            case Scan():
+                self._scan(effect)
+            case Linger(id, grace_s):
+                self._linger(id, grace_s)
+            case ReadFrom(offset):
+                self._ground.read_from(self.p, offset)
+            case StepDown(reason):
+                self._ground.step_down(self, reason)
+
+    def _append_queue(self, record: QueueRecord) -> None:
+        on_ack: OnAck | None = None
+        if isinstance(record, Epoch):
+            on_ack = self._epoch_stands
+        elif isinstance(record, Done):
+            self._free(record.id)
+        self._ground.append_queue(self.p, record, on_ack)
+
+    def _epoch_stands(self, offset: int) -> None:
+        if not self._closed:
+            self._ground.fetch_committed(self, offset)
+
+    def _append_reply(self, r: int, record: ReplyRecord) -> None:
+        id = record.id
+        on_ack: OnAck | None = None
+        if isinstance(record, Head):
+            on_ack = lambda offset: self._feed(self._partition.head_acked, id, offset)  # noqa: E731
+            self._speaks(id)
+        elif record.final is not None:
+            on_ack = lambda offset: self._feed(self._partition.final_acked, id)  # noqa: E731
+        if isinstance(record, Frame):
+            self._ground.metrics.said(record)
+        self._ground.append_reply(r, record, on_ack)
+
+    def _speaks(self, id: str) -> None:
+        if run := self._runs.get(id):
+            run.spoken()
+
+    def _start(self, request: Request) -> None:
+        place = self._places[request.id]
+        ground = self._ground
+        self._runs[request.id] = Run(
+            ground.engine, request, place, self._step, self._ended, ground.room, ground.max_held
+        )
+
+    def _step(self, id: str, step: Sequence[EngineFrame]) -> None:
+        if self._closed:
+            return
+        for frame in step:
+            self._partition.frame(id, frame)
+        self._carry_out()
+
+    def _ended(self, id: str, failure: Final | None) -> None:
+        self._runs.pop(id, None)
+        self._free(id)
+        if failure is not None:
+            self._end(id, failure)
+
+    def _resume(self, request: Request, history: History) -> None:
+        """Go on where the words ended. What was not begun begins; an engine that goes on from tokens is not here yet."""
+        if not history.frames and request.id in self._places:
+            self._start(request)
+            self._speaks(request.id)
+            return
+        message = "The process that drove this generation is gone; ask again."
+        self._end(request.id, Final(Outcome.FAILED, Failure("worker_lost", message)))
+
+    def _stop(self, id: str) -> None:
+        if run := self._runs.pop(id, None):
+            run.stop()
+        self._free(id)
+
+    def _free(self, id: str) -> None:
+        if place := self._places.pop(id, None):
+            self._ground.engine.release(place)
+            self._ground.changed()
+
+    def _scan(self, scan: Scan) -> None:
+        self._ground.metrics.takeovers.inc()
+        self._ground.search(
+            scan.r,
+            Search(
+                id=scan.id,
+                start=scan.start,
+                stop=scan.stop,
+                on_found=lambda history: self._feed(self._partition.scanned, scan.id, history),
+                on_failed=lambda final: self._unreadable(scan.id, final),
+            ),
+        )
+
+    def _unreadable(self, id: str, final: Final) -> None:
+        """What was said can't be read again: nothing of it counts here, and the generation ends."""
+        self._end(id, final)
+        self._feed(self._partition.scanned, id, History())
+
+    def _linger(self, id: str, grace_s: float) -> None:
+        def over() -> None:
+            self._lingering.pop(id, None)
+            self._feed(self._partition.linger_over, id)
+
+        self._lingering[id] = asyncio.get_running_loop().call_later(grace_s, over)
+
+
+def _overdue(reason: str, outcome: Outcome = Outcome.FAILED) -> Final:
+    message = f"This generation was ended, since {reason}; ask again, or allow more time."
+    return Final(outcome, Failure("deadline_exceeded", message))

@@ -1,0 +1,277 @@
+"""The worker: owns request partitions, drives engines, appends their words."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine, Sequence
+from functools import partial
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from inferno_core import codec
+from inferno_core.errors import Unavailable
+from inferno_core.ownership import Committed
+from inferno_core.records import QueueRecord, ReplyRecord
+from inferno_core.settings import KafkaSettings, WorkerSettings
+from inferno_stream import kafka, membership, topics
+from inferno_stream.engine import Engine
+from inferno_stream.fairness import Turns
+from inferno_stream.membership import Member
+from inferno_stream.metrics import Metrics
+from inferno_stream.owner import Owner
+from inferno_stream.producer import LogProducer, OnAck
+from inferno_stream.reader import Lost, Read, Reader
+from inferno_stream.replies import Replies
+from inferno_stream.scan import Scanner, Search
+
+logger = logging.getLogger(__name__)
+
+GROUP = "inferno-workers"
+
+_HOUSEKEEPING_S = 0.25
+_RETRY_S = 0.2
+_FLUSH_S = 2.0
+_STUCK = 70
+"""The exit code of a worker whose loop makes no progress: a software failure, as sysexits has it."""
+
+
+class Worker:
+    """One worker process. It is also the ground that its owners stand on."""
+
+    def __init__(
+        self, kafka_settings: KafkaSettings, settings: WorkerSettings, engine: Engine, *, name: str
+    ) -> None:
+        self.engine = engine
+        self.metrics = Metrics()
+        self.max_held = settings.held_frames
+        self._kafka = kafka_settings
+        self._slots = settings.slots
+        self._name = name
+        self._owners: dict[int, Owner] = {}
+        self._assigned: set[int] = set()
+        self._committed: dict[int, Committed] = {}
+        self._turns = Turns()
+        self._is_taking = False
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._trouble: str | None = "This worker has not joined its group yet."
+
+    @property
+    def healthy(self) -> str | None:
+        """None, or a sentence that says what is wrong."""
+        return self._trouble
+
+    async def start(self) -> None:
+        """Make the topics where they are missing, and join the group. Raises `Unavailable` if Kafka is away."""
+        await topics.ensure(self._kafka)
+        bootstrap = self._kafka.bootstrap_servers
+        self._admin = AdminClient(kafka.client(bootstrap, self._name))
+        self._producer = self._new_producer()
+        self._replies = Replies(self._append_reply_record)
+        config = kafka.reader(bootstrap, self._name)
+        self._scanner = Scanner(config, self._kafka.reply_topic)
+        self._reader: Reader[QueueRecord] = Reader(
+            config, self._kafka.queue_topic, codec.decode_queue, self._read, self._lost
+        )
+        self._member = Member(
+            kafka.member(bootstrap, self._name, GROUP, self._kafka.session_timeout_ms),
+            self._kafka.queue_topic,
+            self._assign,
+            self._revoke,
+            self._exit,
+        )
+        self._spawn(self._keep_house())
+
+    async def stop(self) -> None:
+        """Take nothing more, let go of what runs, commit, and leave the group."""
+        self._stopping = True
+        await self._revoke(list(self._assigned))
+        await self._member.close()
+        for task in self._tasks:
+            task.cancel()
+        await self._scanner.close()
+        await self._reader.close()
+        await self._producer.close(_FLUSH_S)
+
+    # What the group decides.
+
+    def _assign(self, partitions: Sequence[int]) -> None:
+        self._trouble = None
+        if self._stopping:
+            return
+        self._assigned.update(partitions)
+        for p in partitions:
+            self._begin(p)
+
+    def _begin(self, p: int) -> None:
+        if old := self._owners.pop(p, None):
+            old.close()
+        owner = self._owners[p] = Owner(p, self._name, self)
+        self.metrics.partitions.set(len(self._owners))
+        owner.assigned()
+
+    async def _revoke(self, partitions: Sequence[int]) -> None:
+        """Say what is ready and let go; what ran is ended or continued by the next owner."""
+        self._assigned.difference_update(partitions)
+        self._replies.flush()
+        for p in partitions:
+            if owner := self._owners.pop(p, None):
+                self._commit(owner)
+                owner.close()
+            self._committed.pop(p, None)
+            self._reader.unassign(p)
+        self.metrics.partitions.set(len(self._owners))
+
+    def step_down(self, owner: Owner, reason: str) -> None:
+        """End `owner`; begin again under a new epoch if p is still assigned."""
+        if self._owners.get(owner.p) is not owner:
+            return
+        logger.warning("partition %d: stepped down: %s", owner.p, reason)
+        self.metrics.step_downs.inc()
+        owner.close()
+        del self._owners[owner.p]
+        self._reader.unassign(owner.p)
+        if owner.p in self._assigned:
+            self._begin(owner.p)
+
+    # The ground that owners stand on.
+
+    def append_queue(self, p: int, record: QueueRecord, on_ack: OnAck | None) -> None:
+        """Append to request partition `p`."""
+        self._append(self._kafka.queue_topic, p, codec.encode_queue(record), on_ack or _ignore)
+
+    def append_reply(self, r: int, record: ReplyRecord, on_ack: OnAck | None) -> None:
+        """Append to reply partition `r`, together with what else is said in this turn of the loop."""
+        self._replies.add(r, record, on_ack)
+
+    def read_from(self, p: int, offset: int) -> None:
+        """Feed the owner of `p` with its records from `offset` on."""
+        self._reader.assign(p, offset)
+
+    def search(self, r: int, search: Search) -> None:
+        """Read reply partition `r` again."""
+        self._scanner.search(r, search)
+
+    def fetch_committed(self, owner: Owner, epoch: int) -> None:
+        """Answer with `owner.begin`."""
+        self._spawn(self._fetch_committed(owner, epoch))
+
+    async def room(self) -> None:
+        """Wait until Kafka has taken enough of what was said."""
+        await self._producer.room()
+
+    def changed(self) -> None:
+        """Something waits, or there is room: take what can be taken, once in this turn of the loop."""
+        if not self._is_taking and not self._stopping:
+            self._is_taking = True
+            asyncio.get_running_loop().call_soon(self._take)
+
+    def _take(self) -> None:
+        self._is_taking = False
+        room = self._slots - sum(owner.running for owner in self._owners.values())
+        if room <= 0:
+            return
+        waiting = ((owner, request) for owner in self._owners.values() for request in owner.waiting())
+        for owner, request in self._turns.order(waiting):
+            if room and (place := self.engine.find(request)):
+                self._turns.served(request)
+                owner.take(request, place)
+                room -= 1
+
+    async def _fetch_committed(self, owner: Owner, epoch: int) -> None:
+        while self._owners.get(owner.p) is owner:
+            try:
+                place = await membership.committed(self._admin, GROUP, self._kafka.queue_topic, owner.p)
+            except KafkaException:
+                await asyncio.sleep(_RETRY_S)
+            else:
+                owner.begin(epoch, place)
+                return
+
+    # To and from Kafka.
+
+    def _read(self, batch: Sequence[Read[QueueRecord]]) -> None:
+        records: dict[int, list[tuple[int, QueueRecord]]] = {}
+        for p, offset, record in batch:
+            if record is None:
+                self.metrics.malformed.inc()
+            else:
+                records.setdefault(p, []).append((offset, record))
+        for p, some in records.items():
+            if owner := self._owners.get(p):
+                owner.read(some)
+
+    def _lost(self, lost: Lost) -> None:
+        """The committed place is no longer in the log. What it held is older than any deadline: go on at its start."""
+        logger.error("partition %d of the queue can't be read where it was left: %s", lost.partition, lost.reason)
+        if owner := self._owners.get(lost.partition):
+            self.step_down(owner, lost.reason)
+
+    def _append_reply_record(self, r: int, value: bytes, on_ack: OnAck) -> None:
+        self._append(self._kafka.reply_topic, r, value, on_ack)
+
+    def _append(self, topic: str, partition: int, value: bytes, on_ack: OnAck) -> None:
+        producer = self._producer
+        try:
+            producer.append(topic, partition, value, on_ack, partial(self._renew, producer))
+        except Unavailable as error:
+            self._renew(producer, error.message)
+
+    def _new_producer(self) -> LogProducer:
+        config = kafka.producer(self._kafka.bootstrap_servers, self._name, timeout_ms=0)
+        return LogProducer(config, on_fatal=self._fatal)
+
+    def _fatal(self, reason: str) -> None:
+        self._renew(self._producer, reason)
+
+    def _renew(self, failed: LogProducer, reason: str) -> None:
+        """Rule 9: one lost record would be a hole for ever, so all begins again with a new producer and new epochs."""
+        if failed is not self._producer or self._stopping:
+            return
+        logger.error("the producer failed, so every partition begins again: %s", reason)
+        self._producer = self._new_producer()
+        self._replies.clear()
+        self._spawn(failed.abandon())
+        asyncio.get_running_loop().call_soon(self._begin_again, reason)
+
+    def _begin_again(self, reason: str) -> None:
+        for owner in list(self._owners.values()):
+            self.step_down(owner, reason)
+
+    # Once in a while.
+
+    async def _keep_house(self) -> None:
+        """Watch deadlines, commit what is done, and look for room that hosts gained."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_S)
+            for owner in list(self._owners.values()):
+                owner.expire(loop.time())
+                self._commit(owner)
+            self._count()
+            self.changed()
+
+    def _commit(self, owner: Owner) -> None:
+        place = owner.committable
+        if place is not None and place != self._committed.get(owner.p):
+            self._committed[owner.p] = place
+            self._member.commit(owner.p, place)
+
+    def _count(self) -> None:
+        self.metrics.running.set(sum(owner.running for owner in self._owners.values()))
+        self.metrics.waiting.set(sum(1 for owner in self._owners.values() for _ in owner.waiting()))
+
+    def _exit(self) -> None:
+        """Called in a thread: the loop is stuck, so nothing can be put in order here any more."""
+        logger.critical("the event loop makes no progress; this worker ends itself")
+        os._exit(_STUCK)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _ignore(offset: int) -> None:
+    """Nobody waits for this one: it is read back."""
