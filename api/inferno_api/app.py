@@ -4,9 +4,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
 
 from inferno_api import control
@@ -37,6 +40,11 @@ class Parts:
     settings: ApiSettings
 
 
+async def _raise_again(request: Request, error: Exception) -> Response:
+    """Leave what the routers refuse to the one renderer of errors, in `middleware.Errors`."""
+    raise error
+
+
 @asynccontextmanager
 async def _nothing_to_start(app: Starlette) -> AsyncGenerator[None]:
     yield
@@ -50,14 +58,15 @@ def build(parts: Parts, lifespan: Lifespan = _nothing_to_start) -> Starlette:
         routes=[
             Mount("/v1", family),
             Mount("/api/consumer/v1", family),
-            Mount("/", operations),
+            # FastAPI's routes need this one of its middlewares; the others stay out, since ours do their work.
+            Mount("/", operations, middleware=[Middleware(AsyncExitStackMiddleware)]),
         ],
         middleware=[
             Middleware(RequestId),
             Middleware(Measure, metrics=parts.metrics),
             Middleware(Errors),
         ],
-        exception_handlers={HTTPException: control.raise_again},
+        exception_handlers={HTTPException: _raise_again},
         lifespan=lifespan,
     )
 

@@ -10,7 +10,7 @@ from inferno_api.sampling import Sampling, TokenId
 class CompletionBody(Sampling, kw_only=True, omit_defaults=True):
     """A text that is to be continued: as a string, or as its token ids."""
 
-    prompt: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    prompt: str | Annotated[list[str | TokenId | Annotated[list[TokenId], Meta(min_length=1)]], Meta(min_length=1)]
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     echo: bool | None = None
     suffix: str | None = None

@@ -3,8 +3,7 @@
 from ipaddress import ip_address
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from inferno_api import document
 from inferno_api.catalogue import Catalogue
@@ -13,17 +12,12 @@ from inferno_core.errors import Forbidden, Unavailable
 from inferno_stream.edge import Edge
 
 
-def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> FastAPI:
-    """Make the control plane, which is mounted behind all other routes."""
-    app = FastAPI(
-        title="Inferno",
-        version="1",
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        exception_handlers={HTTPException: raise_again},
-    )
+def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> APIRouter:
+    """Make the control plane's routes, which are mounted behind all others.
+
+    FastAPI's own middleware stays out: what goes wrong here goes to the one renderer of errors, in `middleware.Errors`.
+    """
+    app = FastAPI(title="Inferno", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
     @app.get("/healthz", summary="Whether this process lives", tags=["operations"])
     async def healthz() -> dict[str, str]:
@@ -52,12 +46,7 @@ def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> FastAPI:
 
     # FastAPI routes what it registered by name alone; the checkers want to see the handlers used.
     _ = (healthz, readyz, read_metrics, openapi)
-    return app
-
-
-async def raise_again(request: Request, error: Exception) -> Response:
-    """Leave what the routers refuse to the one renderer of errors, in `middleware.Errors`."""
-    raise error
+    return app.router
 
 
 def _is_loopback(host: str) -> bool:

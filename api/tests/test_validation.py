@@ -1,0 +1,135 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from inferno_api import validation
+from inferno_api.chat import ChatBody
+from inferno_api.completion import CompletionBody
+from inferno_core.errors import InvalidRequest
+
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+TEXT = {"model": "m", "prompt": "Hi"}
+decode_chat = msgspec.json.Decoder(ChatBody).decode
+decode_text = msgspec.json.Decoder(CompletionBody).decode
+
+
+def refusal(body: Any, decode: Any = decode_chat) -> InvalidRequest:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(InvalidRequest) as caught:
+        validation.read(data, decode)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_tokens", 0),
+        ("max_tokens", -1),
+        ("max_tokens", "ten"),
+        ("max_tokens", 1.5),
+        ("max_completion_tokens", 0),
+        ("temperature", -0.1),
+        ("temperature", 2.1),
+        ("temperature", "hot"),
+        ("top_p", 0),
+        ("top_p", 1.1),
+        ("n", 0),
+        ("n", 129),
+        ("n", True),
+        ("seed", 2**63),
+        ("stop", ["a", "b", "c", "d", "e"]),
+        ("stop", ""),
+        ("stop", 1),
+        ("messages", []),
+        ("messages", "Hi"),
+        ("stream", "yes"),
+        ("top_logprobs", 21),
+        ("logit_bias", []),
+        ("model", ""),
+        ("model", None),
+        ("modalities", ["audio"]),
+        ("reasoning_effort", "most"),
+        ("tools", {}),
+        ("response_format", "json"),
+    ],
+)
+def test_a_wrong_value_is_named_and_shown(field: str, value: Any) -> None:
+    error = refusal({**CHAT, field: value})
+    assert error.param is not None
+    assert error.param.split("[")[0] == field
+    shown = json.dumps(value[0] if error.param.endswith("[0]") else value)
+    assert error.message.startswith(f"'{error.param}' is ")
+    assert shown.replace(" ", "") in error.message
+
+
+@pytest.mark.parametrize("field", ["model", "messages"])
+def test_a_missing_field_is_named(field: str) -> None:
+    error = refusal({name: value for name, value in CHAT.items() if name != field})
+    assert (error.param, error.message) == (field, f"'{field}' is missing. Add it to the request.")
+
+
+def test_a_fault_deep_inside_is_named_by_its_path() -> None:
+    assert refusal({**CHAT, "messages": [CHAT["messages"][0], {"role": "king"}]}).param == "messages[1].role"
+    assert refusal({**CHAT, "messages": [{"role": "user", "content": 5}]}).param == "messages[0].content"
+    image = {"type": "image_url", "image_url": {"url": "http://inside"}}
+    assert refusal({**CHAT, "messages": [{"role": "user", "content": [image]}]}).param == "messages[0].content[0].type"
+    assert refusal({**CHAT, "messages": [{"content": "x"}]}).param == "messages[0].role"
+    assert refusal({**CHAT, "messages": [{"role": "user"}]}).param == "messages[0]"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({**CHAT, "stream_options": {"include_usage": True}}, "stream_options"),
+        ({**CHAT, "top_logprobs": 2}, "top_logprobs"),
+    ],
+)
+def test_fields_that_need_each_other(body: Any, field: str) -> None:
+    error = refusal(body)
+    assert error.param == field
+    assert field in error.message
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(refusal({**CHAT, "temperature": "x" * 10_000}).message) < 300
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'"text"',
+        b'{"model": NaN}',
+        b'{"model":"\\ud800","messages":[]}',
+        b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}',
+        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"model":"m","messages":[{"role":"user","content":"a"}],"tools":[{"a":' + b"[" * 5000 + b"]" * 5000 + b"}]}",
+        b'{"temperature": 1e999}',
+    ],
+)
+def test_what_is_no_body_at_all(data: bytes) -> None:
+    assert refusal(data).status == 400
+
+
+def test_unknown_fields_are_ignored_and_null_is_unset() -> None:
+    body = validation.read(json.dumps({**CHAT, "new": 1, "temperature": None, "stop": None}).encode(), decode_chat)
+    assert json.loads(msgspec.json.encode(body)) == CHAT
+
+
+@pytest.mark.parametrize("prompt", [["a", "b"], [[1], [2]], [1, "a"], [], [-1], [[]], {"a": 1}, [True]])
+def test_prompts_that_are_refused(prompt: Any) -> None:
+    error = refusal({**TEXT, "prompt": prompt}, decode_text)
+    assert error.param is not None
+    assert error.param.startswith("prompt")
+
+
+@pytest.mark.parametrize(("prompt", "single"), [("a", "a"), (["a"], "a"), ([1, 2], [1, 2]), ([[1, 2]], [1, 2])])
+def test_prompts_that_are_taken(prompt: Any, single: Any) -> None:
+    body = validation.read(json.dumps({**TEXT, "prompt": prompt}).encode(), decode_text)
+    assert body.prompt == single
