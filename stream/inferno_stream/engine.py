@@ -10,15 +10,17 @@ from inferno_core.records import Request
 
 
 class Place(Struct, frozen=True):
-    """An engine with room for a request: its host, which life of it this is, and what it runs."""
+    """An engine with room for a request: its host, which life of it this is, and what it runs there."""
 
     host: str
     incarnation: str
     fingerprint: str
+    model: str
+    version: str
 
 
 class Engine(Protocol):
-    """Engines as a worker sees them. `triton` is the real one, `fake` one that answers from a script."""
+    """Engines as a worker sees them. `fleet` is the real one, `fake` one that answers from a script."""
 
     def find(self, request: Request) -> Place | None:
         """Hold a place with room for `request` until it is released, or give None for now. Does no I/O."""

@@ -4,9 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count
 
-from inferno_stream.owner import Owner
-
 from inferno_core.records import Request
+from inferno_stream.owner import Owner
 
 Waiting = tuple[Owner, Request]
 

@@ -139,7 +139,7 @@ class FakeEngine:
     ) -> None:
         self._script = script
         self._pace = pace
-        self.place: Place | None = Place(host="fake", incarnation="1", fingerprint="fake")
+        self.place: Place | None = Place("fake", "1", "fake", "model", "1")
         self.running: set[str] = set()
         self.stopped: list[str] = []
 

@@ -1,13 +1,11 @@
 """How this platform talks to Kafka: the client settings that the protocol and the latency of a token depend on."""
 
-from collections.abc import Callable
-
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from inferno_core.errors import Unavailable
 
-Config = dict[str, str | int | float | bool | Callable[..., None]]
+Config = dict[str, str | int | float | bool]
 
 MAX_MESSAGE_BYTES = 4 << 20
 """The largest record, in bytes: what topics, producers and consumers are told alike."""

@@ -118,4 +118,3 @@ async def committed(admin: AdminClient, group: str, topic: str, p: int) -> Commi
         return json.decode(place.metadata or b"", type=Committed)
     except DecodeError:
         return Committed(place.offset)
-

@@ -13,9 +13,7 @@ class Metrics:
         self.running = Gauge(
             "inferno_worker_running", "Generations that hold a place on an engine.", registry=self.registry
         )
-        self.waiting = Gauge(
-            "inferno_worker_waiting", "Requests that no engine has taken yet.", registry=self.registry
-        )
+        self.waiting = Gauge("inferno_worker_waiting", "Requests that no engine has taken yet.", registry=self.registry)
         self.partitions = Gauge(
             "inferno_worker_partitions", "Request partitions that this worker owns.", registry=self.registry
         )
@@ -31,9 +29,7 @@ class Metrics:
         )
         self.frames = Counter("inferno_worker_frames", "Frames that were appended.", registry=self.registry)
         self.tokens = Counter("inferno_worker_tokens", "Tokens that were appended.", registry=self.registry)
-        self.finals = Counter(
-            "inferno_worker_ended", "Generations that ended.", ["outcome"], registry=self.registry
-        )
+        self.finals = Counter("inferno_worker_ended", "Generations that ended.", ["outcome"], registry=self.registry)
 
     def said(self, frame: Frame) -> None:
         """Count a frame that is appended."""

@@ -249,7 +249,7 @@ class Owner:
             self._end(id, failure)
 
     def _resume(self, request: Request, history: History) -> None:
-        """Go on where the words ended. What was not begun begins; an engine that goes on from tokens is not here yet."""
+        """Begin what was not begun. No engine here goes on from tokens, so what had words is ended."""
         if not history.frames and request.id in self._places:
             self._start(request)
             self._speaks(request.id)

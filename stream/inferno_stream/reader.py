@@ -83,8 +83,8 @@ class Reader(Generic[T]):
         self._closing.set()
         await asyncio.to_thread(self._thread.join)
 
-    # What follows runs in the thread, until it hands over to the loop: while one thread waits in the client's poll, every
-    # other call into the same consumer has to wait for it.
+    # What follows runs in the thread, until it hands over to the loop: while one thread waits in the client's poll,
+    # every other call into the same consumer has to wait for it.
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -133,7 +133,8 @@ class Reader(Generic[T]):
             if error.code() in _GONE and partition is not None:
                 self._hand_over(self._on_lost, Lost(partition, error.str()))
             return None
-        assert partition is not None and offset is not None
+        assert partition is not None
+        assert offset is not None
         try:
             return Read(partition, offset, self._decode(value or b""))
         except MalformedRecord:

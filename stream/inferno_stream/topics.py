@@ -6,7 +6,13 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, TopicDescription
+from confluent_kafka.admin import (  # type: ignore[attr-defined] -- its package exports them without saying so
+    AdminClient,
+    ConfigResource,  # pyright: ignore[reportPrivateImportUsage] -- as above
+    NewTopic,  # pyright: ignore[reportPrivateImportUsage] -- as above
+    OffsetSpec,  # pyright: ignore[reportPrivateImportUsage] -- as above
+    TopicDescription,  # pyright: ignore[reportPrivateImportUsage] -- as above
+)
 from msgspec import Struct
 
 from inferno_core import address
@@ -56,7 +62,8 @@ async def ensure(settings: KafkaSettings, timeout_s: float = 30.0) -> Log:
 
 async def ends(admin: AdminClient, topic: str, partitions: Iterable[int]) -> dict[int, int]:
     """Give the offset after the last record of each partition; raises `KafkaException`."""
-    places = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in partitions}
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call] -- the library leaves it untyped
+    places = {TopicPartition(topic, partition): latest for partition in partitions}
     found = admin.list_offsets(places, request_timeout=_PROBE_S)
     return {place.partition: (await _result(future)).offset for place, future in found.items()}
 
@@ -78,9 +85,7 @@ async def _ensure(admin: AdminClient, settings: KafkaSettings) -> Log:
 
 async def _create(admin: AdminClient, settings: KafkaSettings, wanted: dict[str, int]) -> None:
     new = [
-        NewTopic(
-            topic, partitions, settings.replication_factor, config=_configuration(settings) | _REQUIRED
-        )
+        NewTopic(topic, partitions, settings.replication_factor, config=_configuration(settings) | _REQUIRED)
         for topic, partitions in wanted.items()
     ]
     created = admin.create_topics(new, operation_timeout=_REQUEST_S, request_timeout=_REQUEST_S)

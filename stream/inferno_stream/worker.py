@@ -39,9 +39,7 @@ _STUCK = 70
 class Worker:
     """One worker process. It is also the ground that its owners stand on."""
 
-    def __init__(
-        self, kafka_settings: KafkaSettings, settings: WorkerSettings, engine: Engine, *, name: str
-    ) -> None:
+    def __init__(self, kafka_settings: KafkaSettings, settings: WorkerSettings, engine: Engine, *, name: str) -> None:
         self.engine = engine
         self.metrics = Metrics()
         self.max_held = settings.held_frames

@@ -1,0 +1,48 @@
+"""A worker process: settings → presence, engines → the worker → its metrics."""
+
+import asyncio
+import contextlib
+import signal
+
+import uvloop
+
+from inferno_cli import log_records
+from inferno_core.settings import Settings
+from inferno_store import hosts, redis
+from inferno_stream import exposition
+from inferno_stream.fleet import Fleet
+from inferno_stream.worker import Worker
+
+
+def main() -> None:
+    """Drive engines by the environment's settings until SIGTERM."""
+    settings = Settings()
+    log_records.configure(settings.log_level, settings.log_format)
+    uvloop.run(run(settings))
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then hand over and leave."""
+    presence = redis.connect(settings.redis.url.get_secret_value())
+    fleet = Fleet(lambda: hosts.read(presence), settings.triton.urls, settings.triton.timeout_s)
+    worker = Worker(settings.kafka, settings.worker, fleet, name=settings.name or "worker")
+    stop = _asked_to_stop()
+    watching = asyncio.create_task(fleet.watch())
+    try:
+        await worker.start()
+        with exposition.serve(settings.metrics_port, worker.metrics.registry, lambda: worker.healthy):
+            await stop.wait()
+            await worker.stop()
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await fleet.close()
+        await presence.aclose()
+
+
+def _asked_to_stop() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

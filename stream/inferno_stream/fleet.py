@@ -1,0 +1,151 @@
+"""The engines that a worker can reach: which hosts serve what, how much runs where, and who is lost."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from inferno_core.errors import EngineFailed, InfernoError
+from inferno_core.hosts import Host, HostedModel, ModelState
+from inferno_core.ownership import EngineFrame
+from inferno_core.records import Request
+from inferno_stream.engine import Place
+from inferno_stream.triton import Triton
+
+logger = logging.getLogger(__name__)
+
+_REFRESH_S = 1.0
+_UNBOUNDED = 1 << 30
+
+
+class Flight(Struct, frozen=True, eq=False):
+    """A run in the air. `lost` is set with a sentence when its engine is known to be gone."""
+
+    place: Place
+    model: str
+    lost: "asyncio.Future[str]"
+
+
+class Fleet:
+    """The `Engine` of real hosts.
+
+    `read_hosts` gives what agents report; `urls` are Tritons without an agent, which are asked themselves. While
+    neither can be read, what was last known holds.
+    """
+
+    def __init__(
+        self, read_hosts: Callable[[], Awaitable[Sequence[Host]]], urls: Sequence[str], timeout_s: float
+    ) -> None:
+        self._read_hosts = read_hosts
+        self._urls = urls
+        self._timeout_s = timeout_s
+        self._reported: list[Host] = []
+        self._static: dict[str, Host] = {}
+        self._hosts: dict[str, Host] = {}
+        self._tritons: dict[str, Triton] = {}
+        self._running: Counter[tuple[str, str]] = Counter()
+        self._flights: set[Flight] = set()
+
+    async def watch(self) -> None:
+        """Keep knowing the hosts, until cancelled."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(_REFRESH_S)
+
+    async def refresh(self) -> None:
+        """Ask agents and hosts once, and declare lost what runs on an engine that is gone."""
+        try:
+            self._reported = list(await self._read_hosts())
+        except InfernoError as error:
+            logger.warning("hosts can't be read, the last known ones are used: %s", error.message)
+        for url in self._urls:
+            await self._ask(url)
+        known = [*self._static.values(), *self._reported]
+        self._hosts |= {host.name: host for host in known}
+        self._tell_lost()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for triton in self._tritons.values():
+            await triton.close()
+
+    def find(self, request: Request) -> Place | None:
+        """Hold a place on the ready host that runs least, if one has room; None for now otherwise."""
+        offers = [
+            (self._running[host.name, model.name] / (model.slots or _UNBOUNDED), host, model)
+            for host in self._hosts.values()
+            for model in host.models
+            if _serves(model, request)
+        ]
+        if not offers:
+            return None
+        load, host, model = min(offers, key=lambda offer: offer[0])
+        if load >= 1:
+            return None
+        self._running[host.name, model.name] += 1
+        return Place(host.name, host.incarnation, model.fingerprint, model.name, model.version)
+
+    def release(self, place: Place) -> None:
+        """Give back a place that `find` held."""
+        self._running[place.host, place.model] -= 1
+
+    async def generate(self, request: Request, place: Place) -> AsyncGenerator[Sequence[EngineFrame], None]:
+        """Run `request` at `place`."""
+        host = self._hosts.get(place.host)
+        if host is None or host.incarnation != place.incarnation:
+            raise EngineFailed(_gone(place.host))
+        flight = Flight(place, request.model, asyncio.get_running_loop().create_future())
+        self._flights.add(flight)
+        try:
+            steps = self._triton(host.grpc).generate(request, place.version, flight.lost)
+            async with aclosing(steps):
+                async for step in steps:
+                    yield step
+        finally:
+            self._flights.discard(flight)
+            flight.lost.cancel()
+
+    def _triton(self, address: str) -> Triton:
+        if address not in self._tritons:
+            self._tritons[address] = Triton(address, self._timeout_s)
+        return self._tritons[address]
+
+    async def _ask(self, url: str) -> None:
+        try:
+            models = await self._triton(url).models()
+        except EngineFailed as error:
+            if self._static.pop(url, None):
+                logger.warning("%s", error.message)
+            self._hosts.pop(url, None)
+            return
+        self._static[url] = Host(name=url, grpc=url, http="", incarnation=url, models=models)
+
+    def _tell_lost(self) -> None:
+        """A host that no one reports may only have lost its agent; one in another life has lost what ran."""
+        for flight in list(self._flights):
+            host = self._hosts.get(flight.place.host)
+            if host is not None and not _lives(host, flight) and not flight.lost.done():
+                flight.lost.set_result(_gone(host.name))
+
+
+def _serves(model: HostedModel, request: Request) -> bool:
+    return (
+        model.name == request.model
+        and model.version == (request.version or model.version)
+        and model.state is ModelState.READY
+    )
+
+
+def _lives(host: Host, flight: Flight) -> bool:
+    states = {model.version: model.state for model in host.models if model.name == flight.model}
+    return (
+        host.incarnation == flight.place.incarnation
+        and states.get(flight.place.version, ModelState.FAILED) is ModelState.READY
+    )
+
+
+def _gone(host: str) -> str:
+    return f"The engine on {host} that ran this is gone; try again."
