@@ -1,8 +1,9 @@
 """Reads the settings from the environment, and says which variable is wrong if one is."""
 
+from pydantic import ValidationError
+
 from inferno_core.errors import InvalidRequest
 from inferno_core.settings import Settings
-from pydantic import ValidationError
 
 
 def read_settings() -> Settings:

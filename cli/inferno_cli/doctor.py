@@ -2,11 +2,11 @@
 
 import sys
 
-from inferno_local.checks import CHECKS
 from rich.console import Console
 from rich.table import Table
 
 from inferno_cli.configuration import read_settings
+from inferno_local.checks import CHECKS
 
 
 def doctor() -> None:

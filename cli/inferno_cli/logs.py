@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from inferno_core.errors import NotFound
-from inferno_local.home import Home
-from inferno_local.journal import Follower, tail
 from rich.console import Console
 
 from inferno_cli.configuration import read_settings
+from inferno_core.errors import NotFound
+from inferno_local.home import Home
+from inferno_local.journal import Follower, tail
 
 _POLL_S = 0.2
 
@@ -32,6 +32,7 @@ def logs(
         Go on with new lines until Ctrl-C.
     lines
         How many lines of each log.
+
     """
     chosen = _chosen(Home.at(read_settings().home), name)
     console = Console(highlight=False, soft_wrap=True)

@@ -4,10 +4,8 @@ import sys
 from typing import NoReturn
 
 from cyclopts import App
-from inferno_core.errors import InfernoError
-from rich.console import Console
 
-from inferno_cli import doctor, logs, run, stack
+from inferno_core.errors import InfernoError
 
 app = App(
     name="inferno",
@@ -18,13 +16,23 @@ app = App(
     """,
     version_flags=["--version"],
 )
-app.command(stack.up)
-app.command(stack.down)
-app.command(stack.status)
-app.command(stack.restart)
-app.command(logs.logs)
-app.command(doctor.doctor)
-app.command(run.start, name="run")
+# Named, not imported: a command pays for its own imports alone. So its line of help stands here too.
+COMMANDS = {
+    "inferno_cli.up:up": """Start the stack, and return when it answers.
+
+        The first start installs and fetches what is missing. Run again it changes nothing; with other numbers it
+        starts or stops only what differs; after a crash it repairs. What is not said stays as it runs (at first: one
+        of each).
+        """,
+    "inferno_cli.stack:down": "Stop every process of the stack, in order.",
+    "inferno_cli.stack:status": "Show the processes of the stack, and where its servers are.",
+    "inferno_cli.logs:logs": "Show what the processes say.",
+    "inferno_cli.stack:restart": "Restart one process in order.",
+    "inferno_cli.doctor:doctor": "Check whether this machine can run a stack, and say what to do where it can't.",
+    "inferno_cli.run:run": "Run one process of the platform in this terminal.",
+}
+for place, line in COMMANDS.items():
+    app.command(place, help=line)
 
 
 def main() -> None:
@@ -39,6 +47,8 @@ def main() -> None:
 
 def fail(message: str) -> NoReturn:
     """Say what went wrong and leave."""
+    from rich.console import Console
+
     Console(stderr=True, highlight=False, soft_wrap=True).print("inferno:", message, style="red", markup=False)
     sys.exit(1)
 

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from inferno_engine.progress import Progress, Report
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from inferno_engine.progress import Progress, Report
+
 
 @contextmanager
 def shown(console: Console) -> Iterator[Report]:
-    """Give what steps report to: a line each, with a bar where the share is known. Steps that are done already show none."""
+    """Give what steps report to: a line each, with a bar where the share is known."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
@@ -29,9 +30,7 @@ def shown(console: Console) -> Iterator[Report]:
                 if not console.is_terminal:
                     console.print(f"{progress.step}: {progress.detail}", markup=False)
             total = None if progress.fraction is None else 1.0
-            bars.update(
-                known[progress.step], total=total, completed=progress.fraction or 0.0, detail=progress.detail
-            )
+            bars.update(known[progress.step], total=total, completed=progress.fraction or 0.0, detail=progress.detail)
 
         yield report
         _finish(bars, known)

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from inferno_local.report import ProcessReport, StackReport
 from rich.table import Table
 from rich.text import Text
+
+from inferno_local.report import ProcessReport, StackReport
 
 _COLOURS = {"ready": "green", "done": "green", "backoff": "red", "stopped": "dim", "waiting": "dim"}
 
@@ -13,7 +14,9 @@ def table(report: StackReport, note: str = "") -> Table:
     """One row a process. Tasks that are done are left out; `note` stands below."""
     shown = Table(box=None, pad_edge=False, caption=note or None, caption_justify="left")
     for name in ("process", "state", "for", "pid", "memory", "restarts"):
-        shown.add_column(name, no_wrap=True, justify="right" if name in {"for", "pid", "memory", "restarts"} else "left")
+        shown.add_column(
+            name, no_wrap=True, justify="right" if name in {"for", "pid", "memory", "restarts"} else "left"
+        )
     shown.add_column("", overflow="fold")
     for process in report.processes:
         if process.state != "done":

@@ -2,20 +2,19 @@
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import msgspec
-from inferno_core.errors import Unavailable
-from inferno_local.client import Client
-from inferno_local.home import Home
-from inferno_local.report import ProcessReport, StackReport
 from rich.console import Console
 from rich.live import Live
 
 from inferno_cli.table import table
+from inferno_core.errors import Unavailable
+from inferno_local.client import Client
+from inferno_local.home import Home
+from inferno_local.report import ProcessReport, StackReport
 
 # A real model on two cores is loaded in about a minute; the first time it may compile for several.
 DEADLINE_S = 900.0
@@ -54,7 +53,7 @@ def readiness(url: str) -> str | None:
 
 
 def until_answers(client: Client, home: Home, console: Console) -> None:
-    """Return when the stack is up. Raises `Unavailable` with the cause if a process can't be started, or time is over."""
+    """Return when the stack is up. Raises `Unavailable` with the cause if it can't be."""
     begun = time.monotonic()
     restarts: dict[str, int] = {}
     with _display(console) as show:

@@ -1,11 +1,12 @@
 """What a person needs once the stack is up: address, key, log-in, and a first request that works as printed."""
 
+from rich.console import Console
+
 from inferno_core.errors import Unavailable
 from inferno_local.files import read_json
 from inferno_local.home import Home
 from inferno_local.report import Wanted
 from inferno_local.vault import Credentials
-from rich.console import Console
 
 _MODELS = {"vllm": "smollm2", "synthetic": "synthetic"}
 

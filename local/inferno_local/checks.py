@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import psutil
+
 from inferno_core.errors import InfernoError
 from inferno_core.settings import Settings
 from inferno_engine import interpreter
-
 from inferno_local import checkout, jars, java
 from inferno_local.home import SOCKET_PATH_LIMIT, Home
 from inferno_local.ports import Ports, holder, is_free
@@ -60,7 +60,9 @@ def memory(settings: Settings) -> Finding:
     free = psutil.virtual_memory().available / GB
     said = f"{free:.1f} GB available"
     well = free >= MEMORY_GB
-    return Finding("Memory", well, said if well else f"{said}: the real model needs {MEMORY_GB}; `--engine synthetic` needs 1")
+    return Finding(
+        "Memory", well, said if well else f"{said}: the real model needs {MEMORY_GB}; `--engine synthetic` needs 1"
+    )
 
 
 def shared_memory(settings: Settings) -> Finding:
@@ -68,7 +70,7 @@ def shared_memory(settings: Settings) -> Finding:
     try:
         free = shutil.disk_usage("/dev/shm").free  # noqa: S108 - it is asked about, not written
     except OSError:
-        return Finding("Shared memory", False, "/dev/shm is missing: mount a tmpfs there")
+        return Finding("Shared memory", False, "it is missing: mount a tmpfs at /dev/shm")
     well = free >= SHARED_MEMORY_BYTES
     said = f"{free / GB:.1f} GB free in /dev/shm"
     return Finding("Shared memory", well, said if well else f"{said}: enlarge it, in Docker with --shm-size=1g")
@@ -90,7 +92,9 @@ def port(settings: Settings) -> Finding:
         return Finding("Port", True, f"{number} is this stack's own")
     if number == 0 or is_free(number):
         return Finding("Port", True, f"{number or 'a free one'}")
-    return Finding("Port", False, f"{number} is taken by {holder(number)}: stop it, or choose INFERNO_PORT={number + 1}")
+    return Finding(
+        "Port", False, f"{number} is taken by {holder(number)}: stop it, or choose INFERNO_PORT={number + 1}"
+    )
 
 
 def sockets(settings: Settings) -> Finding:
@@ -108,7 +112,9 @@ def broker(settings: Settings) -> Finding:
     except InfernoError as error:
         return Finding("Broker", False, error.message)
     missing = jars.missing(jars.read_lock(checkout.JARS_LOCK), checkout.JARS)
-    return Finding("Broker", True, f"{len(missing)} jars are to be fetched" if missing else f"jars are here, {found.name} too")
+    return Finding(
+        "Broker", True, f"{len(missing)} jars are to be fetched" if missing else f"jars are here, {found.name} too"
+    )
 
 
 def network(settings: Settings) -> Finding:

@@ -1,15 +1,15 @@
 """How `inferno` reaches the supervisor of a home folder, and starts one where there is none."""
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from inferno_core.errors import Unavailable
-
 from inferno_local import control
 from inferno_local.control import Answer, Question
-from inferno_local.explain import last_words
+from inferno_local.explain import last_words, written
 from inferno_local.home import Home
 from inferno_local.report import StackReport, Wanted
 
@@ -57,23 +57,24 @@ class Client:
     def start(self) -> None:
         """Start a supervisor that outlives this process, and return when it answers."""
         log = self._home.log("supervisor")
-        written = log.stat().st_size if log.exists() else 0
+        before = written(log)
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "inferno_cli.run", "supervisor"],
                 cwd=self._home.root,
+                env={**os.environ, "INFERNO_HOME": str(self._home.root)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        self._await_answer(process, log, written)
+        self._await_answer(process, log, before)
 
-    def _await_answer(self, process: "subprocess.Popen[bytes]", log: Path, written: int) -> None:
+    def _await_answer(self, process: "subprocess.Popen[bytes]", log: Path, before: int) -> None:
         deadline = time.monotonic() + START_S
         while self.status() is None:
             if process.poll() is not None:
-                said = last_words(log, written).strip().splitlines()
+                said = last_words(log, before).strip().splitlines()
                 raise Unavailable(said[-1] if said else f"The supervisor ended with {process.returncode}.")
             if time.monotonic() > deadline:
                 process.kill()

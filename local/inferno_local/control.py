@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from inferno_core.errors import InfernoError, Unavailable
 from msgspec import Struct
 
+from inferno_core.errors import InfernoError, Unavailable
 from inferno_local.report import StackReport, Wanted
 
 LINE_LIMIT = 1 << 20
@@ -50,7 +50,10 @@ def _short(path: Path) -> Iterator[str]:
 
 
 async def serve(path: Path, handler: Handler) -> asyncio.Server:
-    """Answer questions at `path` until the server is closed. The caller holds the home's lock, so an old socket is stale."""
+    """Answer questions at `path` until the server is closed.
+
+    The caller holds the home's lock, so a socket that is there already is a dead one's.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -63,7 +66,7 @@ async def serve(path: Path, handler: Handler) -> asyncio.Server:
         finally:
             writer.close()
 
-    path.unlink(missing_ok=True)
+    await asyncio.to_thread(path.unlink, missing_ok=True)
     with _short(path) as short:
         return await asyncio.start_unix_server(answer, short, limit=LINE_LIMIT)
 
@@ -90,7 +93,7 @@ def ask(path: Path, question: Question, timeout_s: float) -> Answer | None:
             return None
         except TimeoutError:
             raise Unavailable(
-                f"The supervisor did not answer within {timeout_s:.0f} s. See {path.parent.parent / 'logs'}/supervisor.log."
+                f"The supervisor did not answer within {timeout_s:.0f} s. See `inferno logs supervisor`."
             ) from None
     if not line:
         return None

@@ -2,15 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from inferno_core.errors import InfernoError, InvalidRequest
 from inferno_core.settings import Settings
-
 from inferno_local import control, journal, leftovers, stack
 from inferno_local.control import Answer, Question
 from inferno_local.files import write_json
 from inferno_local.home import Home
+from inferno_local.part import Part
 from inferno_local.ports import Ports
 from inferno_local.report import StackReport, Wanted, describe
 from inferno_local.stack import Site
@@ -18,13 +18,18 @@ from inferno_local.supervisor import Supervisor
 from inferno_local.vault import credentials, unlock
 
 TRIM_EVERY_S = 30.0
+# The undertaker of a killed supervisor, or a command that looks, may hold the home's lock for a moment.
+LOCK_S = leftovers.GONE_WITHIN_S + 2.0
+
+Table = Callable[[Site, Wanted], Sequence[Part]]
 
 
 class Daemon:
     """One stack's supervisor, with what answers for it."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, table: Table) -> None:
         self._site = site
+        self._table = table
         self._supervisor = Supervisor(site.home)
         self._wanted: Wanted | None = None
         self.leave = asyncio.Event()
@@ -54,8 +59,14 @@ class Daemon:
                 await asyncio.to_thread(journal.trim, self._site.home.log(keeper.part.name))
             await asyncio.sleep(TRIM_EVERY_S)
 
-    async def run_beside(self, work: Callable[[], None]) -> None:
+    async def keep_undertaker(self) -> None:
+        """Keep the process that buries what is left if this one is killed."""
+        await self._supervisor.keep_undertaker()
+
+    async def run_beside(self, work: Callable[[], None] | None) -> None:
         """Run `work` in a thread; if it fails while nobody asked to leave, leave."""
+        if work is None:
+            return
         try:
             await asyncio.to_thread(work)
         except InfernoError:
@@ -67,7 +78,7 @@ class Daemon:
         site = self._site
         if not self._supervisor.keepers:
             stack.refuse_taken_port(site)
-        table = await asyncio.to_thread(stack.table, site, wanted)
+        table = await asyncio.to_thread(self._table, site, wanted)
         urls = [stack.api_url(site, index) for index in range(wanted.api)]
         write_json(site.home.credentials, credentials(site.vault, urls))
         changed = await self._supervisor.apply(table)
@@ -95,27 +106,28 @@ class Daemon:
 
 
 async def run(
-    settings: Settings, environ: Mapping[str, str], beside: Callable[[], None] | None = None
+    settings: Settings, environ: Mapping[str, str], table: Table, beside: Callable[[], None] | None = None
 ) -> None:
     """Supervise the stack of `settings.home` until `inferno down`, SIGTERM or SIGINT.
 
-    `beside` runs in a thread once questions are answered; what it raises stops the stack and is raised here.
+    `table` says which processes it has. `beside` runs in a thread once questions are answered; what it raises stops
+    the stack and is raised here.
     Raises `Unavailable` if another supervisor has this home already.
     """
     home = Home.at(settings.home)
-    with home.supervised():
-        leftovers.bury(home.root, leftovers.Register(home.run / "children.json"))
-        daemon = Daemon(Site(home, settings, Ports(home.ports), unlock(home.secrets), environ))
+    with home.supervised(within_s=LOCK_S):
+        leftovers.bury(home.root, leftovers.Register(home.register))
+        daemon = Daemon(Site(home, settings, Ports(home.ports), unlock(home.secrets), environ), table)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, daemon.leave.set)
         server = await control.serve(home.control, daemon.answer)
-        tasks = [asyncio.create_task(daemon.trim_logs())]
-        if beside:
-            tasks.append(asyncio.create_task(daemon.run_beside(beside)))
+        background = [asyncio.create_task(work) for work in (daemon.trim_logs(), daemon.keep_undertaker())]
+        work = asyncio.create_task(daemon.run_beside(beside))
         await daemon.leave.wait()
-        tasks[0].cancel()
         await daemon.stop()
+        for task in background:
+            task.cancel()
+        await asyncio.wait(background)
         server.close()
         home.control.unlink(missing_ok=True)
-        for task in tasks[1:]:
-            await task
+        await work

@@ -9,7 +9,6 @@ from inferno_engine import desired, environment, weights
 from inferno_engine.environment import Environment
 from inferno_engine.errors import SetupFailed
 from inferno_engine.progress import Report, silent
-
 from inferno_local.checkout import ROOT
 from inferno_local.home import Home
 from inferno_local.report import Engine

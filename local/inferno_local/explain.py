@@ -13,7 +13,9 @@ _KNOWN = (
         "the disk is full: free some space, then it recovers by itself",
     ),
     (
-        re.compile(r"address already in use|Cannot assign requested address|Failed to bind|BindException", re.IGNORECASE),
+        re.compile(
+            r"address already in use|Cannot assign requested address|Failed to bind|BindException", re.IGNORECASE
+        ),
         "its port was taken by another process: `inferno down` and `inferno up` choose a new one",
     ),
     (
@@ -53,6 +55,11 @@ def cause(code: int, said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if _ERROR.search(line)] or lines
     return f"{ended(code)}: {telling[-1][:300]}" if telling else ended(code)
+
+
+def written(log: Path) -> int:
+    """How much `log` holds, in bytes."""
+    return log.stat().st_size if log.exists() else 0
 
 
 def last_words(log: Path, since: int) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from inferno_core.errors import DeadlineExceeded, Unavailable
-
+from inferno_local.explain import cause, last_words, written
 from inferno_local.home import Home
 from inferno_local.leftovers import MARK, Register
 
@@ -41,7 +41,7 @@ class Child:
         return self._exited.done()
 
     async def exit(self, within_s: float | None = None) -> int:
-        """Wait for its end: the exit code, negative for a signal. Raises `TimeoutError`; cancelling harms nobody else."""
+        """Wait for its end: the exit code, negative for a signal. Raises `TimeoutError`; others may wait too."""
         return await asyncio.wait_for(asyncio.shield(self._exited), within_s)
 
     def reap(self) -> bool:
@@ -73,8 +73,8 @@ class Family:
     def __init__(self, home: Home) -> None:
         self._children: dict[int, Child] = {}
         self._root = home.root
-        self._mark = {MARK: str(home.root)}
-        self._register = Register(home.run / "children.json")
+        self._mark = {MARK: str(home.root), "INFERNO_HOME": str(home.root)}
+        self._register = Register(home.register)
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
 
@@ -102,6 +102,15 @@ class Family:
         self._register.add(child.pid)
         return child
 
+    def spawn_survivor(self, argv: Sequence[str], log: Path) -> Child:
+        """Start `argv` as a child that does not die with this process."""
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        self._children[process.pid] = child = Child(process)
+        return child
+
     async def run(
         self,
         argv: Sequence[str],
@@ -112,7 +121,7 @@ class Family:
         within_s: float = 120,
     ) -> None:
         """Run `argv` to its end. Raises `Unavailable` with what it said last, `DeadlineExceeded` if it hangs."""
-        before = log.stat().st_size if log.exists() else 0
+        before = written(log)
         child = self.spawn(argv, env, log, nobody=nobody)
         try:
             code = await child.exit(within_s)
@@ -121,8 +130,7 @@ class Family:
         finally:
             child.send(signal.SIGKILL)
         if code:
-            said = log.read_bytes()[before:].decode(errors="replace").strip()
-            raise Unavailable(f"{Path(argv[0]).name} ended with {code}: {said[-500:]}")
+            raise Unavailable(f"{Path(argv[0]).name} {cause(code, last_words(log, before))}")
 
     def _reap(self) -> None:
         for pid, child in list(self._children.items()):

@@ -2,15 +2,18 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from inferno_core.errors import Unavailable
 
 # sockaddr_un holds 108 bytes on Linux; a little is left for what servers append while they start.
 SOCKET_PATH_LIMIT = 100
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ class Home:
         return self.run / "tmp"
 
     @property
+    def register(self) -> Path:
+        """The supervisor's children, for whoever has to bury them."""
+        return self.run / "children.json"
+
+    @property
     def control(self) -> Path:
         """The supervisor's socket."""
         return self.run / "control.sock"
@@ -78,18 +86,18 @@ class Home:
         return path if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT else None
 
     @contextmanager
-    def supervised(self) -> Iterator[None]:
+    def supervised(self, within_s: float = 0.0) -> Iterator[None]:
         """Hold the lock that makes a supervisor the only one of this home.
 
-        The kernel frees it with the process, however that ends. Raises `Unavailable` if another holds it.
+        The kernel frees it with the process, however that ends. Raises `Unavailable` if another holds it for longer
+        than `within_s`.
         """
+        deadline = time.monotonic() + within_s
         with (self.run / "supervisor.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Unavailable(
-                    f"Another supervisor runs the stack in {self.root}. See `inferno status`."
-                ) from None
+            while not _lock(lock):
+                if time.monotonic() >= deadline:
+                    raise Unavailable(f"Another supervisor runs the stack in {self.root}. See `inferno status`.")
+                time.sleep(_POLL_S)
             yield
 
     def is_supervised(self) -> bool:
@@ -99,3 +107,11 @@ class Home:
                 return False
         except Unavailable:
             return True
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

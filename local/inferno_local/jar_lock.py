@@ -16,9 +16,7 @@ _HEAD = "# The broker's jars, made by `make lock`: group:artifact:version sha256
 
 def resolve(roots: Sequence[str], scratch: Path) -> str:
     """Fetch `roots` and all that they need at run time into `scratch`, and give the lock's text."""
-    context = MavenContext(
-        repo_cache=scratch, remote_repos=GlobalSettings.load().repositories or None, timeout=60
-    )
+    context = MavenContext(repo_cache=scratch, remote_repos=GlobalSettings.load().repositories or None, timeout=60)
     given, needed = context.resolver.resolve([context.create_dependency(root) for root in roots])
     lines: list[str] = []
     for dependency in (*given, *needed):

@@ -79,12 +79,10 @@ def ensure(lock: Path, cache: Path, report: Report) -> None:
 
 
 def _fetch(jar: Jar, scratch: Path) -> Path:
-    from jgo.config import GlobalSettings  # noqa: PLC0415 - half a second to import, and needed once a checkout
-    from jgo.maven import MavenContext  # noqa: PLC0415
+    from jgo.config import GlobalSettings  # half a second to import, and needed once a checkout
+    from jgo.maven import MavenContext  # half a second to import, and needed once a checkout
 
-    context = MavenContext(
-        repo_cache=scratch, remote_repos=GlobalSettings.load().repositories or None, timeout=60
-    )
+    context = MavenContext(repo_cache=scratch, remote_repos=GlobalSettings.load().repositories or None, timeout=60)
     try:
         return context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
     except (OSError, RuntimeError) as error:

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 from inferno_core.errors import Unavailable
-
 from inferno_local import checkout
 
 OLDEST = 17

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from inferno_core.errors import InfernoError
-
 from inferno_local import explain
 from inferno_local.family import Child, Family
 from inferno_local.home import Home
@@ -86,7 +85,7 @@ class Keeper:
 
     async def _live(self) -> bool:
         """One life of the process. True: its task is done."""
-        written = self._log.stat().st_size if self._log.exists() else 0
+        written = explain.written(self._log)
         try:
             self._to("preparing")
             await self.part.prepare(self._run)

@@ -33,9 +33,10 @@ class Part:
     """A process of the stack.
 
     `env` is all that the process gets. `needs` names the parts that must be ready before it is started the first time.
-    `endpoints` is where it is reached, for people. `prepare` runs before every start and repairs what a crash left. `ready` gives None once the process answers, else
-    what it waits for; None instead of a function marks a task, which is over when it exits with 0. `nobody`: refuses to
-    run as root. `cwd`: its folder, the home folder if None. `ready_s`, `stop_s`: deadlines in seconds, after which it is killed.
+    `prepare` runs before every start and repairs what a crash left. `ready` gives None once the process answers, else
+    what it waits for; None instead of a function marks a task, which is over when it exits with 0. `ready_s`, `stop_s`:
+    deadlines in seconds, after which it is killed. `nobody`: it refuses to run as root. `cwd`: its folder, the home
+    folder if None. `endpoints`: where it is reached, for people.
     """
 
     name: str

@@ -6,7 +6,6 @@ from pathlib import Path
 import psutil
 
 from inferno_core.errors import Unavailable
-
 from inferno_local.files import read_json, write_json
 
 LOOPBACK = "127.0.0.1"
@@ -26,10 +25,10 @@ def is_free(port: int) -> bool:
 def holder(port: int) -> str:
     """Who listens on `port`, as far as this user may see."""
     try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                if connection.pid:
-                    return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
+        listeners = (each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN)
+        pid = next((each.pid for each in listeners if each.laddr.port == port), None)
+        if pid:
+            return f"process {pid} ({psutil.Process(pid).name()})"
     except psutil.Error:
         pass
     return "a process that this user may not see"
@@ -49,6 +48,13 @@ class Ports:
         self._path = path
         self._chosen = read_json(path, dict[str, int]) or {}
         self._claimed: set[str] = set()
+
+    @classmethod
+    def in_use(cls, path: Path) -> "Ports":
+        """The ports of a stack that runs: all are its own, so none is looked at."""
+        ports = cls(path)
+        ports._claimed.update(ports._chosen)
+        return ports
 
     def remembered(self, name: str) -> int:
         """The port that `name` had last, 0 for none."""

@@ -1,8 +1,7 @@
-"""What must be on disk before a stack can start: the broker's jars and the engine. Each step does nothing once it is done."""
+"""What must be on disk before a stack can start: the broker's jars and the engine. Repeated, nothing is done."""
 
 from inferno_core.settings import Settings
 from inferno_engine.progress import Report
-
 from inferno_local import checkout, engines, jars
 from inferno_local.report import Wanted
 

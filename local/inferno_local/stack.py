@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from inferno_core.settings import Settings
-
 from inferno_local import engines
 from inferno_local.home import Home
 from inferno_local.part import Part
@@ -34,7 +33,7 @@ class Site(NamedTuple):
 
 def table(site: Site, wanted: Wanted) -> list[Part]:
     """One row a process. A server that a setting points to elsewhere has none."""
-    parts = [*_servers(site), _migration(site)]
+    parts = [*servers(site), migration(site)]
     if not site.settings.triton.urls:
         parts += _hosts(site, wanted)
     env = _common(site) | {"INFERNO_SECRETS__ID_KEY": site.vault.id_key}
@@ -89,7 +88,8 @@ def _first_port(site: Site) -> int:
     return site.ports.remembered("api-0") or site.settings.port
 
 
-def _servers(site: Site) -> list[Part]:
+def servers(site: Site) -> list[Part]:
+    """Broker and databases, where no setting points elsewhere."""
     settings, env = site.settings, site.server_env
     parts: list[Part] = []
     if not settings.kafka.bootstrap_servers:
@@ -101,9 +101,9 @@ def _servers(site: Site) -> list[Part]:
     return parts
 
 
-def _migration(site: Site) -> Part:
-    env = {**site.environ, "INFERNO_HOME": str(site.home.root)}
-    return platform.task("migrate", "inferno_local.migrate", env, frozenset({"postgres"}))
+def migration(site: Site) -> Part:
+    """The task that makes the databases and what stands in them first."""
+    return platform.task("migrate", "inferno_local.migrate", site.environ, frozenset({"postgres"}))
 
 
 def _hosts(site: Site, wanted: Wanted) -> list[Part]:
@@ -112,9 +112,7 @@ def _hosts(site: Site, wanted: Wanted) -> list[Part]:
     parts: list[Part] = []
     for index in range(wanted.triton):
         parts.append(triton.triton_part(site.home, site.ports, setup.environment, index))
-        parts.append(
-            triton.agent_part(site.home, site.ports, _common(site), index, desired, frozenset({"redis"}))
-        )
+        parts.append(triton.agent_part(site.home, site.ports, _common(site), index, desired, frozenset({"redis"})))
     return parts
 
 
@@ -124,7 +122,6 @@ def _common(site: Site) -> dict[str, str]:
     bootstrap = site.settings.kafka.bootstrap_servers
     return {
         **site.environ,
-        "INFERNO_HOME": str(site.home.root),
         "INFERNO_KAFKA__BOOTSTRAP_SERVERS": bootstrap or f"{LOOPBACK}:{site.ports.claim('kafka')}",
         "INFERNO_REDIS__URL": redis_url or redis.redis_url(site.home, site.ports, site.vault),
         "PYTHONUNBUFFERED": "1",

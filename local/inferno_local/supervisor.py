@@ -1,10 +1,12 @@
 """Makes the processes of this machine those of a table, and keeps them so."""
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import Iterable, Sequence
 
 from inferno_core.errors import NotFound
-
 from inferno_local.family import Family
 from inferno_local.home import Home
 from inferno_local.keeper import Keeper
@@ -55,6 +57,16 @@ class Supervisor:
         """Stop everything, each process after those that need it."""
         async with self._changing:
             await self._stop(self.keepers)
+
+    async def keep_undertaker(self) -> None:
+        """Keep the process that buries what is left if this one is killed; ends it when cancelled."""
+        argv = (sys.executable, "-m", "inferno_local.undertaker", str(self._home.root), str(os.getpid()))
+        while True:
+            undertaker = self._family.spawn_survivor(argv, self._home.log("supervisor"))
+            try:
+                await undertaker.exit()
+            finally:
+                undertaker.send(signal.SIGKILL)
 
     async def _stop(self, keepers: Iterable[Keeper]) -> None:
         stopped = {keeper.part.name: asyncio.Event() for keeper in keepers}

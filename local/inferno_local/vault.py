@@ -3,9 +3,9 @@
 import secrets
 from pathlib import Path
 
-from inferno_core import keys
 from msgspec import Struct, field
 
+from inferno_core import keys
 from inferno_local.files import read_json, write_json
 
 

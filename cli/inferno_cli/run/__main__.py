@@ -1,13 +1,12 @@
-"""`python -m inferno_cli.run NAME`: what the supervisor starts; the same as `inferno run NAME`, without the rest of the command."""
+"""`python -m inferno_cli.run NAME`: `inferno run NAME` without the rest of the command, as the supervisor starts it."""
 
 import sys
 
+from inferno_cli.run import run
 from inferno_core.errors import InfernoError
-
-from inferno_cli.run import start
 
 if __name__ == "__main__":
     try:
-        start(sys.argv[1])
+        run(sys.argv[1])
     except InfernoError as error:
         sys.exit(error.message)

@@ -27,8 +27,8 @@ from inferno_stream.kafka_edge import KafkaEdge
 _KEEP_ALIVE_S = 75
 """How long an idle connection is kept: longer than the proxies before it keep theirs."""
 
-_SHUTDOWN_S = 8
-"""How long open answers may go on after SIGTERM: less than the ten seconds a supervisor waits."""
+_SHUTDOWN_S = 4
+"""How long open answers may go on after SIGTERM: with the log's own farewell, less than the ten seconds a supervisor waits."""
 
 _MIN_SECRET_CHARS = 32
 

@@ -4,9 +4,9 @@ import asyncio
 import os
 
 from inferno_core.settings import Settings
-from inferno_local import daemon
+from inferno_local import daemon, stack
 
 
 def main() -> None:
     """Supervise until told to stop."""
-    asyncio.run(daemon.run(Settings(), os.environ))
+    asyncio.run(daemon.run(Settings(), os.environ, stack.table))

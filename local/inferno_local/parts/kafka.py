@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from inferno_core.errors import Unavailable
-from inferno_stream import kafka
-
 from inferno_local import checkout, jars, java
 from inferno_local.files import write_private
 from inferno_local.home import Home
@@ -67,7 +65,7 @@ def kafka_part(home: Home, ports: Ports, env: Mapping[str, str]) -> Part:
     """The broker, with its data in the home folder and two ports on loopback."""
     bootstrap = f"{LOOPBACK}:{ports.claim('kafka')}"
     controller = f"{LOOPBACK}:{ports.claim('kafka-controller')}"
-    settings = _settings(bootstrap, controller, home.data / "kafka")
+    settings = _settings(home, bootstrap, controller, home.data / "kafka")
     properties = home.run / "kafka.properties"
     jvm = (str(java.find()), *_JVM, f"-Djava.io.tmpdir={home.temporary}")
 
@@ -79,6 +77,8 @@ def kafka_part(home: Home, ports: Ports, env: Mapping[str, str]) -> Part:
         # The cheap question first: a client would log each refused connection.
         if not await listening(bootstrap):
             return "starting"
+        from inferno_stream import kafka
+
         try:
             await asyncio.to_thread(kafka.probe, bootstrap, 2.0)
         except Unavailable as error:
@@ -100,22 +100,15 @@ def _classpath() -> str:
     return ":".join(str(checkout.JARS / jar.file) for jar in jars.read_lock(checkout.JARS_LOCK))
 
 
-def _settings(broker: str, controller: str, data: Path) -> str:
+def _settings(home: Home, broker: str, controller: str, data: Path) -> str:
     settings = _SETTINGS | {
         "listeners": f"BROKER://{broker},CONTROLLER://{controller}",
         "advertised.listeners": f"BROKER://{broker}",
         "controller.quorum.voters": f"1@{controller}",
-        # Not `log.dirs`, which would split a path at its commas.
-        "log.dir": str(data),
+        # Relative to the home folder, in which it runs: it would split a path at its commas, and read it as Latin-1.
+        "log.dir": str(data.relative_to(home.root)),
     }
-    return "".join(f"{name}={_escape(value)}\n" for name, value in settings.items())
-
-
-def _escape(text: str) -> str:
-    r"""Write a value so that Java reads the same: its properties are Latin-1 with `\uXXXX` for the rest."""
-    units = text.encode("utf-16-be")
-    codes = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
-    return "".join(chr(code) if 32 <= code < 127 and code != 92 else f"\\u{code:04x}" for code in codes)
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
 async def _format(home: Home, jvm: tuple[str, ...], run: Run) -> None:
@@ -126,7 +119,7 @@ async def _format(home: Home, jvm: tuple[str, ...], run: Run) -> None:
     for folder in (data, draft):
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     properties = home.run / "kafka-format.properties"
-    write_private(properties, _settings(LOOPBACK + ":1", LOOPBACK + ":2", draft))
+    write_private(properties, _settings(home, LOOPBACK + ":1", LOOPBACK + ":2", draft))
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     await run(*jvm, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
     draft.rename(data)

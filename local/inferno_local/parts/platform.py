@@ -8,9 +8,7 @@ from inferno_local.ports import LOOPBACK, Ports
 from inferno_local.probes import healthy
 
 
-def platform_part(
-    kind: str, index: int, ports: Ports, env: Mapping[str, str], needs: frozenset[str]
-) -> Part:
+def platform_part(kind: str, index: int, ports: Ports, env: Mapping[str, str], needs: frozenset[str]) -> Part:
     """Process `index` of a kind that serves nothing but its own health and metrics, as worker and agent."""
     name = f"{kind}-{index}"
     port = ports.claim(f"{name}-metrics")

@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from inferno_store import postgres
-
 from inferno_local import checkout
 from inferno_local.files import write_private
 from inferno_local.home import Home
@@ -55,6 +53,9 @@ def postgres_part(home: Home, ports: Ports, env: Mapping[str, str], vault: Vault
         (data / "postmaster.pid").unlink(missing_ok=True)
 
     async def ready() -> str | None:
+        # Imported while the broker, which takes longest, is on its way already.
+        from inferno_store import postgres
+
         return await postgres.probe(admin)
 
     return Part(
@@ -84,7 +85,12 @@ def _dsn(home: Home, ports: Ports, role: str, password: str, database: str) -> s
 def _listening(home: Home, ports: Ports) -> Mapping[str, str]:
     if home.socket(_SOCKET):
         quoted = str(home.run).replace('"', '""')
-        return {"listen_addresses": "", "port": "5432", "unix_socket_directories": f'"{quoted}"', "unix_socket_permissions": "0700"}
+        return {
+            "listen_addresses": "",
+            "port": "5432",
+            "unix_socket_directories": f'"{quoted}"',
+            "unix_socket_permissions": "0700",
+        }
     return {"listen_addresses": LOOPBACK, "port": str(ports.claim("postgres")), "unix_socket_directories": ""}
 
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from inferno_store import redis
-
 from inferno_local import checkout
 from inferno_local.files import write_private
 from inferno_local.home import Home
@@ -35,6 +33,9 @@ def redis_part(home: Home, ports: Ports, env: Mapping[str, str], vault: Vault) -
         write_private(settings, _settings(home, ports, vault))
 
     async def ready() -> str | None:
+        # Imported while the broker, which takes longest, is on its way already.
+        from inferno_store import redis
+
         return await redis.probe(url)
 
     shown = url if home.socket(_SOCKET) else f"redis://{LOOPBACK}:{ports.claim('redis')}/0"

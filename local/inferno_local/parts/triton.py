@@ -8,7 +8,6 @@ from inferno_core.errors import Unavailable
 from inferno_engine import triton
 from inferno_engine.environment import Environment
 from inferno_engine.errors import SetupFailed
-
 from inferno_local.home import Home
 from inferno_local.part import Part, Run
 from inferno_local.parts.platform import platform_part
