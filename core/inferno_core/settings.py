@@ -125,6 +125,33 @@ class WorkerSettings(_Group):
     )
 
 
+class AgentSettings(_Group):
+    """The agent beside one Triton. The embedded stack fills these in."""
+
+    host: str = Field(default="", description="Name under which the host is published. Empty: the process' name.")
+    grpc: str = Field(default="127.0.0.1:8001", description="gRPC address of its Triton, as others reach it.")
+    http: str = Field(default="127.0.0.1:8000", description="HTTP address of its Triton, as others reach it.")
+    repository: Path = Field(
+        default=Path(".inferno/triton-0/repository"),
+        description="Triton's model repository, which the agent alone writes.",
+    )
+    desired: Path = Field(
+        default=Path(".inferno/desired.json"), description="File that says which model versions are to serve."
+    )
+    state: Path = Field(
+        default=Path(".inferno/agent-0"), description="Folder for what the agent remembers, such as load times."
+    )
+    load_timeout_s: float = Field(default=900.0, gt=0, description="How long a version may take to load, in seconds.")
+    canary_timeout_s: float = Field(
+        default=30.0, gt=0, description="How long a canary generation may take, in seconds."
+    )
+    canary_every_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="A version that answered nobody for this long, in seconds, is asked for a token.",
+    )
+
+
 class SecretSettings(_Group):
     """Secrets that this platform's processes share."""
 
@@ -170,4 +197,5 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     worker: WorkerSettings = WorkerSettings()
+    agent: AgentSettings = AgentSettings()
     secrets: SecretSettings = SecretSettings()

@@ -1,23 +1,24 @@
-"""Makes the engine's environments in the checkout: `.venv-triton` (server and backend), `.venv-vllm` (the same with vLLM).
+"""Makes the engine's environments in the checkout: `.venv-triton` (server and backend), `.venv-vllm` (the same
+with vLLM).
 
-They are apart from the platform's own: Triton's stub needs numpy 1, and vLLM brings 5 GB. A stamp, written last, holds the
-digest of what an environment was made from, so a second call does nothing, and one that was interrupted is made again.
+They are apart from the platform's own: Triton's stub needs numpy 1, and vLLM brings 5 GB. A stamp, written last,
+holds the digest of what an environment was made from, so a second call does nothing, and one that was interrupted
+is made again.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from inferno_engine import interpreter
 from inferno_engine.downloads import Downloads
 from inferno_engine.errors import SetupFailed
+from inferno_engine.locks import alone
 from inferno_engine.progress import Progress, Report, silent
 
 _STAMP = ".inferno-stamp"
@@ -53,17 +54,15 @@ def ensure_triton_environment(checkout: Path, report: Report = silent) -> Enviro
 def ensure_vllm_environment(checkout: Path, report: Report = silent, torch_index: str = "") -> Environment:
     """Make `.venv-vllm`, in which both engines run, if it is not there as locked. Raises SetupFailed.
 
-    `torch_index` is a package index that has torch's CPU build: 4 GB of CUDA libraries are then left out. Its torch is of
-    the locked version, but no hash can be checked.
+    `torch_index` is a package index that has torch's CPU build: 4 GB of CUDA libraries are then left out. Its
+    torch is of the locked version, but no hash can be checked.
     """
     locks = ("triton.lock", "vllm.lock", "model.lock")
     extra = () if not torch_index else ("--index", torch_index)
     return _ensure(checkout, ".venv-vllm", locks, extra, report)
 
 
-def _ensure(
-    checkout: Path, name: str, locks: Sequence[str], extra: Sequence[str], report: Report
-) -> Environment:
+def _ensure(checkout: Path, name: str, locks: Sequence[str], extra: Sequence[str], report: Report) -> Environment:
     found = interpreter.problem()
     if found is not None:
         raise SetupFailed(found)
@@ -74,7 +73,7 @@ def _ensure(
     cache = checkout.resolve() / ".cache"
     if _stamp(environment) == wanted:
         return environment
-    with _alone(cache / f"{name}.lock", report):
+    with alone(cache / f"{name}.lock", "engine environment", report):
         # Another process may have made it while this one waited.
         if _stamp(environment) != wanted:
             _make(environment, files, extra, cache / "uv", report)
@@ -89,9 +88,7 @@ def _digest(files: Sequence[Path], extra: Sequence[str]) -> str:
         try:
             digest.update(file.read_bytes())
         except FileNotFoundError:
-            raise SetupFailed(
-                f"{file} is missing: the engine starts from a checkout of the project."
-            ) from None
+            raise SetupFailed(f"{file} is missing: the engine starts from a checkout of the project.") from None
     return digest.hexdigest()
 
 
@@ -108,22 +105,7 @@ def _write_stamp(environment: Environment, digest: str) -> None:
     beside.replace(environment.root / _STAMP)
 
 
-@contextmanager
-def _alone(lock: Path, report: Report) -> Iterator[None]:
-    """Hold a lock that other processes respect; the system releases it if this one dies."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(Progress("engine environment", "waiting for another process that installs it"))
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _make(
-    environment: Environment, files: Sequence[Path], extra: Sequence[str], cache: Path, report: Report
-) -> None:
+def _make(environment: Environment, files: Sequence[Path], extra: Sequence[str], cache: Path, report: Report) -> None:
     report(Progress("engine environment", f"making {environment.root.name}"))
     shutil.rmtree(environment.root, ignore_errors=True)
     _uv(["venv", "--quiet", "--python", sys.executable, str(environment.root)], cache, report)
@@ -135,9 +117,7 @@ def _make(
         _install_with_index(target, torch[0], extra, cache, report)
 
 
-def _install_with_index(
-    target: Sequence[str], lock: Path, extra: Sequence[str], cache: Path, report: Report
-) -> None:
+def _install_with_index(target: Sequence[str], lock: Path, extra: Sequence[str], cache: Path, report: Report) -> None:
     """Install all but CUDA's libraries by hash, and torch from the other index by its version."""
     entries = _entries(lock)
     torch = next(entry.split()[0] for entry in entries if entry.startswith("torch=="))

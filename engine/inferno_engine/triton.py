@@ -56,9 +56,7 @@ def command(environment: Environment, run_folder: Path, ports: Ports, name: str)
         (run_folder / folder).mkdir(exist_ok=True)
     bundle.assemble(environment.site_packages, run_folder / _BACKENDS)
     server = bundle.server(environment.site_packages) / "bin" / "tritonserver"
-    return Command(
-        [str(server), *_flags(run_folder, ports, name)], _environ(environment, run_folder), run_folder
-    )
+    return Command([str(server), *_flags(run_folder, ports, name)], _environ(environment, run_folder), run_folder)
 
 
 def _flags(run_folder: Path, ports: Ports, name: str) -> list[str]:

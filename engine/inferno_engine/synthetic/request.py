@@ -31,11 +31,7 @@ class Asked:
         """
         for prompt in self.prompts:
             _fit(len(prompt.split()), self.sampling.max_tokens, context)
-        return [
-            answer(prompt, self.sampling, choice, context)
-            for prompt in self.prompts
-            for choice in range(self.n)
-        ]
+        return [answer(prompt, self.sampling, choice, context) for prompt in self.prompts for choice in range(self.n)]
 
 
 def chat(body: Mapping[str, Any]) -> Asked:
@@ -89,9 +85,7 @@ def _message(message: object, index: int) -> str:
             )
         content = "".join(str(part) for part in parts)
     if content is not None and not isinstance(content, str):
-        raise InvalidRequest(
-            f"messages[{index}].content must be a string or a list of parts.", param="messages"
-        )
+        raise InvalidRequest(f"messages[{index}].content must be a string or a list of parts.", param="messages")
     return f"<{message['role']}> {content or ''}\n"
 
 
@@ -151,9 +145,7 @@ def _integer(body: Mapping[str, Any], name: str, least: int, most: int) -> int |
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidRequest(
-            f"{name} is {value!r}; it must be an integer from {least} to {most}.", param=name
-        )
+        raise InvalidRequest(f"{name} is {value!r}; it must be an integer from {least} to {most}.", param=name)
     return value
 
 

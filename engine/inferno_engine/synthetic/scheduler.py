@@ -1,7 +1,8 @@
 """Continuous batching, without clock or threads: which answers get how far in each engine step.
 
 A sequence (one choice of a generation) waits until there is a slot and room in the KV cache for all of it, in order of
-arrival. Then its prompt is read, at so many tokens a step for all together, and from then on each step gives it one token.
+arrival. Then its prompt is read, at so many tokens a step for all together, and from then on each step gives it
+one token.
 """
 
 from collections import deque

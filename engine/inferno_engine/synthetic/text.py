@@ -1,7 +1,7 @@
 """The words that the synthetic engine answers: a pure function of prompt, parameters and seed.
 
-Token k of an answer depends on the prompt, the way of sampling and k alone. So an answer is the same in any batch, after
-any restart, and can be continued from any place. At temperature 0 the seed plays no part, as with a real model.
+Token k of an answer depends on the prompt, the way of sampling and k alone. So an answer is the same in any batch,
+after any restart, and can be continued from any place. At temperature 0 the seed plays no part, as with a real model.
 """
 
 import hashlib
@@ -54,9 +54,7 @@ def answer(prompt: str, sampling: Sampling, choice: int = 0, context: int = 8192
     length = max(0, min(wanted, context - prompt_tokens))
     ends_itself = sampling.max_tokens is None and length == natural
     tokens = _tokens(key, length)
-    whole = Answer(
-        prompt_tokens, tokens, tuple(words.pieces(tokens)), finish="stop" if ends_itself else "length"
-    )
+    whole = Answer(prompt_tokens, tokens, tuple(words.pieces(tokens)), finish="stop" if ends_itself else "length")
     return _stopped(whole, sampling)
 
 
@@ -73,9 +71,7 @@ def _tokens(key: bytes, length: int) -> tuple[int, ...]:
     drawn: list[int] = []
     for block in range(-(-length // _BLOCK)):
         digest = hashlib.blake2b(block.to_bytes(4, "big"), key=key, digest_size=2 * _BLOCK).digest()
-        drawn.extend(
-            int.from_bytes(digest[i : i + 2], "big") % len(words.VOCABULARY) for i in range(0, len(digest), 2)
-        )
+        drawn.extend(int.from_bytes(digest[i : i + 2], "big") % len(words.VOCABULARY) for i in range(0, len(digest), 2))
     return tuple(drawn[:length])
 
 

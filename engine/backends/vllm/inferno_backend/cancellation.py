@@ -54,9 +54,7 @@ class Cancellation:
                     self._forget(generation)
                     self._gone(generation)
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closing, timeout=max(0.0, POLL_S - (time.monotonic() - begun))
-                )
+                self._changed.wait_for(lambda: self._closing, timeout=max(0.0, POLL_S - (time.monotonic() - begun)))
 
     def _wait(self) -> list[Watched]:
         with self._changed:

@@ -10,8 +10,8 @@ from inferno_backend.seam import Engine
 def make(config: dict[str, Any], folder: Path) -> Engine:
     """Start the engine for the version in `folder`, from its model.json. Blocks until it can generate.
 
-    The parameter `engine` of config.pbtxt says `vllm` (the default) or `synthetic`. Only the engine that is asked for is
-    imported: the synthetic one needs neither torch nor vLLM.
+    The parameter `engine` of config.pbtxt says `vllm` (the default) or `synthetic`. Only the engine that is asked
+    for is imported: the synthetic one needs neither torch nor vLLM.
     """
     kind = config.get("parameters", {}).get("engine", {}).get("string_value", "vllm")
     arguments = _arguments(folder / "model.json")

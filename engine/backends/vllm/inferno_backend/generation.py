@@ -41,7 +41,7 @@ class Generation:
         self._outbox.add(self, (), End())
 
     def is_cancelled(self) -> bool:
-        """Ask Triton whether the client has gone; costs 0.1–0.2 ms."""
+        """Ask Triton whether the client has gone; costs 0.1 to 0.2 ms."""
         with self._lock:
             return not self._closed and bool(self._sender.is_cancelled())
 

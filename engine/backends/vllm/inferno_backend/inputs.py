@@ -22,9 +22,7 @@ def openai(request: Any, id: str) -> tuple[OpenAICall, OpenAIContract]:
     """Read a request of our own contract. Raises InvalidRequest."""
     surface = _text(request, "openai_surface") or "chat"
     if surface not in ("chat", "completion"):
-        raise InvalidRequest(
-            f"openai_surface is {surface!r}; it must be chat or completion.", param="openai_surface"
-        )
+        raise InvalidRequest(f"openai_surface is {surface!r}; it must be chat or completion.", param="openai_surface")
     body = _json(_text(request, "openai_body") or "", "openai_body")
     kind = cast("Literal['chat', 'completion']", surface)
     return OpenAICall(id, kind, body, _number(request, "priority")), OpenAIContract()

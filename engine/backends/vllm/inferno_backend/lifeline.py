@@ -1,8 +1,8 @@
 """Sees to it that a process ends with its parent, however that ended.
 
 Triton's stub survives a killed tritonserver, and an engine's processes survive a killed stub; both keep their memory. A
-thread on the parent's pidfd notices within a millisecond. (PR_SET_PDEATHSIG won't do: it follows the thread that spawned.)
-vLLM runs `end_with_parent` in each of its processes, since this package names it as a plugin.
+thread on the parent's pidfd notices within a millisecond. (PR_SET_PDEATHSIG won't do: it follows the thread that
+spawned.) vLLM runs `end_with_parent` in each of its processes, since this package names it as a plugin.
 """
 
 import os

@@ -1,6 +1,6 @@
 """The way out: one thread that sends, so that no engine ever waits for Triton.
 
-A send takes 0.3–0.6 ms. Words wait by generation; when sending lags, one response takes all that waits for its
+A send takes 0.3 to 0.6 ms. Words wait by generation; when sending lags, one response takes all that waits for its
 generation. So no more than one response a generation is ever queued, however slow the way is.
 """
 

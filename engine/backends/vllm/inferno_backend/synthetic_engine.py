@@ -130,9 +130,7 @@ def _words(call: Call, steps: Sequence[Progress]) -> list[Choice] | list[Delta]:
     return words
 
 
-_ROLE = (
-    b'{"index":%d,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'
-)
+_ROLE = b'{"index":%d,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'
 
 
 def _choice(step: Progress, key: str, value: object) -> Choice:

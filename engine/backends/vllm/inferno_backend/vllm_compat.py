@@ -1,0 +1,158 @@
+"""Everything that differs, or may differ, between versions of vLLM: imports, construction, errors. Run with 0.32."""
+
+import os
+import re
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from inferno_core.errors import (
+    ContextLengthExceeded,
+    EngineFailed,
+    InfernoError,
+    InvalidRequest,
+    Unavailable,
+)
+
+# Set before vLLM is imported, which reads them once.
+os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+# The stub's own logging stays as it is.
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+
+import msgspec
+import pydantic
+from starlette.datastructures import State
+from vllm import SamplingParams
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.serve.exception_handling.error_response import create_error_response
+from vllm.outputs import RequestOutput
+from vllm.sampling_params import RequestOutputKind
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+_TOO_LONG = re.compile(r"context length|max_model_len|maximum model length", re.IGNORECASE)
+_PATH_OR_TRACE = re.compile(r"/\w+/\w|Traceback|0x[0-9a-f]{6}", re.IGNORECASE)
+_LONGEST_MESSAGE = 300
+# Fields of vLLM's sampling parameters that are its own business, or would carry code or state.
+_NOT_ASKED_FOR = frozenset({"output_kind", "extra_args", "logits_processors", "skip_clone"})
+_STOCK_FIELDS = frozenset(SamplingParams.__struct_fields__) - _NOT_ASKED_FOR
+_ENGINE_FIELDS = frozenset(field.name for field in fields(AsyncEngineArgs))
+
+
+class Serving:
+    """vLLM's engine with its own OpenAI serving layer, in this process and without its HTTP server."""
+
+    def __init__(self, name: str, engine: AsyncLLM, state: State) -> None:
+        self._name = name
+        self._state = state
+        self.engine = engine
+
+    @classmethod
+    async def open(cls, name: str, arguments: Mapping[str, Any]) -> "Serving":
+        """Start the engine. Raises ValueError for an argument that is unknown, and whatever vLLM raises."""
+        args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
+        for key, value in arguments.items():
+            if not hasattr(args, key):
+                raise ValueError(f"model.json: vLLM knows no argument {key!r}.")
+            setattr(args, key, value)
+        chosen = {key: value for key, value in arguments.items() if key in _ENGINE_FIELDS}
+        engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**chosen))
+        args.served_model_name = [name]
+        args.enable_prompt_tokens_details = True
+        state = State()
+        await init_app_state(engine, state, args, await engine.get_supported_tasks())
+        return cls(name, engine, state)
+
+    @property
+    def context(self) -> int:
+        """The longest prompt and answer together, in tokens."""
+        return int(self.engine.model_config.max_model_len)
+
+    async def openai(self, surface: str, body: Mapping[str, Any], id: str, priority: int) -> AsyncGenerator[str, None]:
+        """Give the serving layer's stream of server-sent events. Raises InfernoError."""
+        forced = {
+            "model": self._name,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "return_token_ids": True,
+            "request_id": id,
+            "priority": self._priority(priority),
+        }
+        if body.get("prompt_embeds") is not None:
+            raise InvalidRequest("prompt_embeds are never accepted; send text.", param="prompt_embeds")
+        asked = {**body, **forced}
+        if surface == "chat":
+            chat = ChatCompletionRequest.model_validate(asked)
+            answer = await self._state.openai_serving_chat.create_chat_completion(chat)
+        else:
+            completion = CompletionRequest.model_validate(asked)
+            answer = await self._state.openai_serving_completion.create_completion(completion)
+        if isinstance(answer, ErrorResponse):
+            raise self.refusal(answer.error.code, answer.error.message, answer.error.param)
+        stream: AsyncGenerator[str, None] = answer
+        return stream
+
+    def stock(
+        self, prompt: str, sampling: Mapping[str, Any], stream: bool, id: str, priority: int
+    ) -> AsyncGenerator[RequestOutput, None]:
+        """Give the engine's outputs for a request of the stock contract. Raises InfernoError."""
+        parameters = _stock_parameters(sampling)
+        parameters.output_kind = RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY
+        return self.engine.generate(prompt, parameters, id, priority=self._priority(priority))
+
+    def error(self, error: BaseException) -> InfernoError:
+        """Put an exception of vLLM into the platform's words."""
+        if isinstance(error, InfernoError):
+            return error
+        if isinstance(error, EngineDeadError | EngineGenerateError):
+            return EngineFailed("The engine stopped while it worked on this request; try again.")
+        if isinstance(error, pydantic.ValidationError):
+            first = error.errors()[0]
+            param = next((str(part) for part in first["loc"] if isinstance(part, str)), None)
+            return InvalidRequest(_plain(f"{param}: {first['msg']}"), param=param)
+        response = create_error_response(error if isinstance(error, Exception) else str(error))
+        return self.refusal(response.error.code, response.error.message, response.error.param)
+
+    def refusal(self, status: int, message: str, param: str | None) -> InfernoError:
+        """Put an error response of vLLM into the platform's words."""
+        if status in (429, 503):
+            return Unavailable("The engine has no capacity now; try again.", retry_after_s=1)
+        if status >= 500:
+            return EngineFailed("The engine failed at this request.")
+        if _TOO_LONG.search(message):
+            return ContextLengthExceeded(
+                f"This model's context is {self.context} tokens; the prompt and the answer that is asked for "
+                "do not fit. Shorten one of them.",
+                param=param,
+            )
+        return InvalidRequest(_plain(message), param=param)
+
+    def _priority(self, priority: int) -> int:
+        # vLLM refuses any other unless it schedules by priority.
+        by_priority = self.engine.vllm_config.scheduler_config.policy == "priority"
+        return priority if by_priority else 0
+
+
+def _plain(message: str) -> str:
+    """Keep what a person can use of an engine's words, and nothing that tells of the machine."""
+    line = message.strip().splitlines()[0] if message.strip() else ""
+    if not line or _PATH_OR_TRACE.search(line):
+        return "The engine can't honour this request as it is written."
+    return line[:_LONGEST_MESSAGE]
+
+
+def _stock_parameters(sampling: Mapping[str, Any]) -> SamplingParams:
+    """Read sampling parameters, numbers in strings included, as the stock backend does."""
+    unknown = sorted(set(sampling) - _STOCK_FIELDS)
+    if unknown:
+        raise InvalidRequest(f"Sampling parameter {unknown[0]} is not known here.", param=unknown[0])
+    try:
+        return msgspec.convert(dict(sampling), SamplingParams, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidRequest(_plain(str(error)), param="sampling_parameters") from error

@@ -1,0 +1,62 @@
+"""What an agent is to serve: a file that the stack writes and agents read, again whenever it changes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from inferno_engine.errors import Unverified
+from inferno_engine.weights import Weights
+
+
+class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One version that is to be served.
+
+    `source` is a folder of the model repository, with config.pbtxt and `<version>/model.json`; `weights` a folder of
+    weights ("" for an engine without any), whose digest (see `weights.folder_digest`) must be `digest`.
+    """
+
+    name: str
+    version: str
+    source: str
+    weights: str = ""
+    digest: str = ""
+    default: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and version."""
+        return self.name, self.version
+
+
+def synthetic(checkout: Path, *, default: bool) -> DesiredModel:
+    """Describe the synthetic model."""
+    return DesiredModel("synthetic", "1", str(_source(checkout, "synthetic")), default=default)
+
+
+def smollm2(checkout: Path, weights: Weights, *, default: bool) -> DesiredModel:
+    """Describe the small real model."""
+    source = str(_source(checkout, "smollm2"))
+    return DesiredModel("smollm2", "1", source, str(weights.path), weights.digest, default)
+
+
+def write(path: Path, models: Sequence[DesiredModel]) -> None:
+    """Write the file, at once and whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_bytes(msgspec.json.format(msgspec.json.encode(list(models))))
+    beside.replace(path)
+
+
+def read(path: Path) -> list[DesiredModel]:
+    """Read the file. Raises Unverified if it is not there, or is not what `write` writes."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[DesiredModel])
+    except FileNotFoundError as error:
+        raise Unverified(f"{path} is missing: nothing says what to serve.") from error
+    except msgspec.DecodeError as error:
+        raise Unverified(f"{path} can't be read: {error}.") from error
+
+
+def _source(checkout: Path, name: str) -> Path:
+    return checkout.resolve() / "model_repository" / name

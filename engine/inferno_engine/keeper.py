@@ -1,0 +1,138 @@
+"""Keeps one version serving: verify, lay out, load, prove, and again when it fails.
+
+verifying ─▶ loading ─▶ proving ─▶ ready ──(canary fails)──▶ loading …
+└───────────┴─────────┴──▶ failed ──(after a while)──▶ verifying …
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from inferno_core.hosts import HostedModel, ModelState
+from inferno_engine import layout
+from inferno_engine.control import Control, ControlFailed
+from inferno_engine.desired import DesiredModel
+from inferno_engine.errors import Unverified
+from inferno_engine.layout import Verified
+from inferno_engine.load_times import LoadTimes
+
+_LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things may take, and how often they are looked at; all in seconds."""
+
+    load_timeout_s: float = 900.0
+    canary_timeout_s: float = 30.0
+    canary_every_s: float = 5.0
+    first_pause_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What all keepers of one Triton share. `loading` lets one model be loaded at a time."""
+
+    control: Control
+    repository: Path
+    load_times: LoadTimes
+    loading: asyncio.Lock
+    changed: Callable[[], None]
+    pace: Pace
+
+
+class Keeper:
+    """Keeps `model` serving. `run` goes on until it is cancelled."""
+
+    def __init__(self, model: DesiredModel, place: Place) -> None:
+        self.model = model
+        self._place = place
+        self._state = ModelState.VERIFYING
+        self._since = time.time()
+        self._detail = ""
+        self._verified: Verified | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether the version serves."""
+        return self._state is ModelState.READY
+
+    def hosted(self) -> HostedModel:
+        """Tell how this version stands."""
+        verified = self._verified
+        expected_s = 0.0
+        if verified is not None:
+            expected_s = self._place.load_times.expected_s(verified.fingerprint, synthetic=verified.synthetic)
+        return HostedModel(
+            name=self.model.name,
+            version=self.model.version,
+            state=self._state,
+            since=self._since,
+            expected_s=expected_s,
+            detail=self._detail,
+            context=verified.context if verified else 0,
+            slots=verified.slots if verified else 0,
+            fingerprint=verified.fingerprint if verified else "",
+            default=self.model.default,
+        )
+
+    async def run(self) -> None:
+        """Bring the version up, watch it, and bring it up again when it fails."""
+        pause_s = self._place.pace.first_pause_s
+        while True:
+            try:
+                await self._bring_up()
+                pause_s = self._place.pace.first_pause_s
+                await self._watch()
+            except (Unverified, ControlFailed) as error:
+                self._turn(ModelState.FAILED, str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _bring_up(self) -> None:
+        self._turn(ModelState.VERIFYING)
+        verified = self._verified = await asyncio.to_thread(layout.verify, self.model)
+        async with self._place.loading:
+            self._turn(ModelState.LOADING)
+            begun = time.monotonic()
+            await self._load(verified)
+            self._turn(ModelState.PROVING)
+            await self._prove()
+        self._place.load_times.remember(verified.fingerprint, time.monotonic() - begun)
+        self._turn(ModelState.READY)
+
+    async def _load(self, verified: Verified) -> None:
+        """Load, unless Triton serves just this already, as when only the agent was started anew."""
+        place = self._place
+        changed = await asyncio.to_thread(layout.lay_out, verified, place.repository)
+        if changed or self.model.key not in await place.control.ready():
+            await place.control.load(self.model.name, place.pace.load_timeout_s)
+
+    async def _prove(self) -> None:
+        try:
+            await self._place.control.prove(self.model.name, self.model.version, self._place.pace.canary_timeout_s)
+        except ControlFailed:
+            # Its process may be dead while Triton takes it for ready: only unloading clears that.
+            await self._place.control.unload(self.model.name, self._place.pace.load_timeout_s)
+            raise
+
+    async def _watch(self) -> None:
+        """Return when the version no longer answers. Traffic that succeeds is proof enough."""
+        control, answered = self._place.control, -1
+        while True:
+            await asyncio.sleep(self._place.pace.canary_every_s)
+            if self.model.key not in await control.ready():
+                raise ControlFailed("Triton serves it no longer.")
+            now_answered = await control.successes(self.model.name, self.model.version)
+            if now_answered == answered:
+                await self._prove()
+                now_answered = await control.successes(self.model.name, self.model.version)
+            answered = now_answered
+
+    def _turn(self, state: ModelState, detail: str = "") -> None:
+        if state is not self._state:
+            self._since = time.time()
+        self._state, self._detail = state, detail
+        self._place.changed()
