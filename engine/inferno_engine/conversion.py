@@ -11,14 +11,14 @@ def convert(source: Path, target: Path) -> None:
     """Unpack the weights of `source` into `target`, in the type that the model was trained in."""
     # The engine's environment has these two, the platform's has not.
     import torch  # type: ignore[import-not-found]
-    from transformers import (  # type: ignore[import-not-found] AutoModelForCausalLM, AutoTokenizer, GgufConfig)
+    import transformers  # type: ignore[import-not-found]
 
     folder, file = str(source.parent), source.name
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
-    model = AutoModelForCausalLM.from_pretrained(
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
         folder,
         gguf_file=file,
-        quantization_config=GgufConfig(dequantize=True),
+        quantization_config=transformers.GgufConfig(dequantize=True),
         dtype=torch.bfloat16,
     )
     tokenizer.save_pretrained(target)

@@ -36,8 +36,8 @@ def problem() -> str | None:
 
 def _unshared() -> str:
     return (
-        f"Python {version()} ({sys.base_prefix}) has no
-        shared library libpython{version()}.so.1.0, which Triton's stub " f"links. Install one (Debian: libpython{version()}), or build Python with --enable-shared "
+        f"Python {version()} ({sys.base_prefix}) has no shared library libpython{version()}.so.1.0, which Triton's "
+        f"stub links. Install one (Debian: libpython{version()}), or build Python with --enable-shared "
         "(pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared)."
     )
 
