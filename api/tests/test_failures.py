@@ -10,7 +10,7 @@ from inferno_core.records import Failure, Final, Outcome
 @pytest.mark.parametrize("kind", BY_CODE.values())
 def test_every_error_has_openais_shape(kind: type[Exception]) -> None:
     response = failures.respond(kind("What went wrong."))  # type: ignore[arg-type]
-    error = json.loads(response.body)["error"]
+    error = json.loads(bytes(response.body))["error"]
     assert error["message"] == "What went wrong."
     assert error["code"] == kind.code  # type: ignore[attr-defined]
     assert response.status_code == kind.status  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 from openai import AsyncOpenAI
@@ -16,12 +16,12 @@ MESSAGES: list[Any] = [{"role": "user", "content": "Hi"}]
 
 @pytest.fixture
 async def client(world: Any) -> AsyncGenerator[AsyncOpenAI]:
-    transport = httpx.ASGITransport(world.app)
+    transport = httpx2.ASGITransport(world.app)
     async with AsyncOpenAI(
         api_key=world.secret.reveal(),
         base_url="http://test/v1",
         max_retries=0,
-        http_client=httpx.AsyncClient(transport=transport),
+        http_client=httpx2.AsyncClient(transport=transport),
     ) as client:
         yield client
 

@@ -28,7 +28,7 @@ _KEEP_ALIVE_S = 75
 """How long an idle connection is kept: longer than the proxies before it keep theirs."""
 
 _SHUTDOWN_S = 4
-"""How long open answers may go on after SIGTERM: with the log's own farewell, less than the ten seconds a supervisor waits."""
+"""How long open answers may go on after SIGTERM: with the log's own farewell less than a supervisor's ten seconds."""
 
 _MIN_SECRET_CHARS = 32
 
