@@ -1,7 +1,7 @@
 """`/metrics` and `/healthz` for processes that serve no HTTP otherwise, on loopback."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 
 @contextmanager
-def serve(port: int, registry: CollectorRegistry, health: Callable[[], str | None]) -> Iterator[int]:
+def serve(port: int, registry: CollectorRegistry, health: Callable[[], str | None]) -> Generator[int]:
     """Serve until the context is left; give the port. A `port` of 0 serves nothing.
 
     `health` is called in a thread; it gives None, or a sentence that `/healthz` answers with 503.

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -135,7 +135,7 @@ class FakeEngine:
     def __init__(
         self,
         script: Callable[[Request], Iterable[Step | InfernoError]],
-        pace: Callable[[], "asyncio.Future[None]"] | None = None,
+        pace: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._script = script
         self._pace = pace

@@ -32,8 +32,8 @@ class Flight(Struct, frozen=True, eq=False):
 class Fleet:
     """The `Engine` of real hosts.
 
-    `read_hosts` gives what agents report; `urls` are Tritons without an agent, which are asked themselves. While
-    neither can be read, what was last known holds.
+    `read_hosts` gives what agents report; `urls` are Tritons, which are asked themselves unless an agent speaks
+    for them. While neither can be read, what was last known holds.
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class Fleet:
         self._urls = urls
         self._timeout_s = timeout_s
         self._reported: list[Host] = []
-        self._static: dict[str, Host] = {}
         self._hosts: dict[str, Host] = {}
         self._tritons: dict[str, Triton] = {}
         self._running: Counter[tuple[str, str]] = Counter()
@@ -61,10 +60,13 @@ class Fleet:
             self._reported = list(await self._read_hosts())
         except InfernoError as error:
             logger.warning("hosts can't be read, the last known ones are used: %s", error.message)
+        self._hosts |= {host.name: host for host in self._reported}
+        kept = {host.grpc for host in self._hosts.values() if host.name != host.grpc}
         for url in self._urls:
-            await self._ask(url)
-        known = [*self._static.values(), *self._reported]
-        self._hosts |= {host.name: host for host in known}
+            if url in kept:
+                self._hosts.pop(url, None)
+            else:
+                await self._ask(url)
         self._tell_lost()
 
     async def close(self) -> None:
@@ -117,11 +119,10 @@ class Fleet:
         try:
             models = await self._triton(url).models()
         except EngineFailed as error:
-            if self._static.pop(url, None):
+            if self._hosts.pop(url, None):
                 logger.warning("%s", error.message)
-            self._hosts.pop(url, None)
             return
-        self._static[url] = Host(name=url, grpc=url, http="", incarnation=url, models=models)
+        self._hosts[url] = Host(name=url, grpc=url, http="", incarnation=url, models=models)
 
     def _tell_lost(self) -> None:
         """A host that no one reports may only have lost its agent; one in another life has lost what ran."""

@@ -1,7 +1,6 @@
 """How this platform talks to Kafka: the client settings that the protocol and the latency of a token depend on."""
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from inferno_core.errors import Unavailable
 
@@ -83,9 +82,9 @@ def probe(bootstrap: str, timeout_s: float) -> None:
         Unavailable: if none answers within `timeout_s`.
 
     """
-    admin = AdminClient(client(bootstrap, "probe"))
+    asker = Producer(client(bootstrap, "probe"))
     try:
-        admin.list_topics(timeout=timeout_s)
+        asker.list_topics(timeout=timeout_s)
     except KafkaException as error:
         raise Unavailable(away(bootstrap, error_of(error)), retry_after_s=1) from error
 

@@ -8,7 +8,6 @@ from collections.abc import Coroutine, Sequence
 from itertools import count
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from inferno_core import address, codec
 from inferno_core.address import Address
@@ -16,6 +15,7 @@ from inferno_core.errors import Unavailable
 from inferno_core.records import Detach, ReplyRecord
 from inferno_core.settings import ApiSettings, KafkaSettings
 from inferno_stream import kafka, topics
+from inferno_stream.admin import Admin
 from inferno_stream.edge import Draft
 from inferno_stream.follower import Follower
 from inferno_stream.producer import LogProducer
@@ -58,7 +58,7 @@ class KafkaEdge:
             self._r = zlib.crc32(self._name.encode()) % self._log.reply_partitions
         config = kafka.producer(bootstrap, self._name, timeout_ms=_PRODUCE_TIMEOUT_MS)
         self._producer = LogProducer(config, on_fatal=self._renew)
-        self._admin = AdminClient(kafka.client(bootstrap, self._name))
+        self._admin = Admin(bootstrap, self._name)
         self._reader: Reader[list[ReplyRecord]] = Reader(
             kafka.reader(bootstrap, self._name),
             self._settings.reply_topic,
@@ -166,7 +166,7 @@ class KafkaEdge:
                 return
 
     async def _end(self) -> int:
-        return (await topics.ends(self._admin, self._settings.reply_topic, [self._r]))[self._r]
+        return (await self._admin.ends(self._settings.reply_topic, [self._r]))[self._r]
 
     def _renew(self, reason: str) -> None:
         """Rule 9: a producer that failed for good is replaced."""
@@ -187,7 +187,7 @@ class KafkaEdge:
                 self._trouble = None
 
     async def _refresh(self) -> None:
-        ends = await topics.ends(self._admin, self._settings.queue_topic, range(self._log.queue_partitions))
+        ends = await self._admin.ends(self._settings.queue_topic, range(self._log.queue_partitions))
         for p, offset in ends.items():
             self._known[p] = max(self._known.get(p, 0), offset)
 

@@ -8,22 +8,22 @@ from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, TopicPartition
 from msgspec import DecodeError, json
 
 from inferno_core.ownership import Committed
 from inferno_stream import kafka
+from inferno_stream.admin import Admin
+
 
 _POLL_S = 0.25
 _LOOP_S = 5.0
 """A loop that makes no turn for this long, in seconds, is not alive: its partitions must go to another worker."""
 _RELEASE_S = 2.0
-_COMMITTED_S = 5.0
 
 
 class Member:
-    """This worker's membership. It is told of assignments and reads nothing.
+    """A worker's membership: it is told of assignments and reads nothing.
 
     `on_assigned` and `on_revoked` are called in the loop; a partition goes to another worker once `on_revoked` has
     ended. The client's poll, without which the group takes everything away, is called only while the loop is alive
@@ -106,15 +106,17 @@ class Member:
         self._consumer.commit(offsets=[place], asynchronous=True)
 
 
-async def committed(admin: AdminClient, group: str, topic: str, p: int) -> Committed:
+def group_of(topic: str) -> str:
+    """Name the group of all workers that share the queue `topic`."""
+    return f"{topic}-workers"
+
+
+async def committed(admin: Admin, topic: str, p: int) -> Committed:
     """Fetch what is committed for `p`, and the epoch in its metadata; raises `KafkaException`."""
-    wanted = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, p)])]
-    futures = admin.list_consumer_group_offsets(wanted, request_timeout=_COMMITTED_S)
-    answer = await asyncio.wrap_future(futures[group])
-    (place,) = answer.topic_partitions
-    if place.offset < 0:
+    place = await admin.committed(group_of(topic), topic, p)
+    if place is None:
         return Committed()
     try:
-        return json.decode(place.metadata or b"", type=Committed)
+        return json.decode(place.metadata, type=Committed)
     except DecodeError:
         return Committed(place.offset)

@@ -4,9 +4,11 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tritonclient.grpc import service_pb2  # type: ignore[import-untyped] -- generated, without types
+from tritonclient.grpc import service_pb2  # type: ignore[import-untyped]  # generated, without types
 
 from inferno_core.errors import EngineFailed
+
+messages: Any = service_pb2
 
 Request = Any
 """A `ModelInferRequest`. The classes of protocol buffers are made at import, out of the checkers' sight."""
@@ -17,7 +19,7 @@ Response = Any
 
 def new_request(model: str, version: str, id: str) -> Request:
     """Make a request without inputs."""
-    return service_pb2.ModelInferRequest(model_name=model, model_version=version, id=id)
+    return messages.ModelInferRequest(model_name=model, model_version=version, id=id)
 
 
 def add_string(request: Request, name: str, value: str | bytes) -> None:

@@ -6,10 +6,7 @@ from typing import Any
 
 import grpc.aio
 import msgspec
-from tritonclient.grpc import (  # type: ignore[import-untyped] -- generated, without types
-    service_pb2,
-    service_pb2_grpc,
-)
+from tritonclient.grpc import service_pb2_grpc  # type: ignore[import-untyped]  # generated, without types
 
 from inferno_core import records
 from inferno_core.errors import EngineFailed
@@ -50,7 +47,7 @@ class Triton:
         """Ask which models are ready. Raises `EngineFailed` if the host does not answer."""
         try:
             index = await self._stub.RepositoryIndex(
-                service_pb2.RepositoryIndexRequest(ready=True), timeout=self._timeout_s
+                tensors.messages.RepositoryIndexRequest(ready=True), timeout=self._timeout_s
             )
             return tuple([await self._hosted(model.name, model.version) for model in index.models])
         except grpc.aio.AioRpcError as error:
@@ -63,7 +60,7 @@ class Triton:
     async def _is_stock(self, model: str, version: str) -> bool:
         """Whether this model's backend takes no OpenAI bodies."""
         if (model, version) not in self._stock:
-            asked = service_pb2.ModelMetadataRequest(name=model, version=version)
+            asked = tensors.messages.ModelMetadataRequest(name=model, version=version)
             metadata = await self._stub.ModelMetadata(asked, timeout=self._timeout_s)
             inputs = {tensor.name for tensor in metadata.inputs}
             self._stock[model, version] = _BODY_INPUT not in inputs

@@ -7,7 +7,6 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from inferno_core import codec
 from inferno_core.errors import Unavailable
@@ -15,6 +14,7 @@ from inferno_core.ownership import Committed
 from inferno_core.records import QueueRecord, ReplyRecord
 from inferno_core.settings import KafkaSettings, WorkerSettings
 from inferno_stream import kafka, membership, topics
+from inferno_stream.admin import Admin
 from inferno_stream.engine import Engine
 from inferno_stream.fairness import Turns
 from inferno_stream.membership import Member
@@ -26,8 +26,6 @@ from inferno_stream.replies import Replies
 from inferno_stream.scan import Scanner, Search
 
 logger = logging.getLogger(__name__)
-
-GROUP = "inferno-workers"
 
 _HOUSEKEEPING_S = 0.25
 _RETRY_S = 0.2
@@ -64,7 +62,7 @@ class Worker:
         """Make the topics where they are missing, and join the group. Raises `Unavailable` if Kafka is away."""
         await topics.ensure(self._kafka)
         bootstrap = self._kafka.bootstrap_servers
-        self._admin = AdminClient(kafka.client(bootstrap, self._name))
+        self._admin = Admin(bootstrap, self._name)
         self._producer = self._new_producer()
         self._replies = Replies(self._append_reply_record)
         config = kafka.reader(bootstrap, self._name)
@@ -73,7 +71,12 @@ class Worker:
             config, self._kafka.queue_topic, codec.decode_queue, self._read, self._lost
         )
         self._member = Member(
-            kafka.member(bootstrap, self._name, GROUP, self._kafka.session_timeout_ms),
+            kafka.member(
+                bootstrap,
+                self._name,
+                membership.group_of(self._kafka.queue_topic),
+                self._kafka.session_timeout_ms,
+            ),
             self._kafka.queue_topic,
             self._assign,
             self._revoke,
@@ -180,7 +183,7 @@ class Worker:
     async def _fetch_committed(self, owner: Owner, epoch: int) -> None:
         while self._owners.get(owner.p) is owner:
             try:
-                place = await membership.committed(self._admin, GROUP, self._kafka.queue_topic, owner.p)
+                place = await membership.committed(self._admin, self._kafka.queue_topic, owner.p)
             except KafkaException:
                 await asyncio.sleep(_RETRY_S)
             else:

@@ -1,0 +1,81 @@
+"""Asking Kafka about itself: topics, ends of partitions, committed places. Futures become awaitable here."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import confluent_kafka.admin
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
+from msgspec import Struct
+
+from inferno_stream import kafka
+
+_library: Any = confluent_kafka.admin
+"""The library leaves its futures, and what is in them, without types."""
+
+_CHANGE_S = 5.0
+_ASK_S = 2.0
+
+
+class Topic(Struct, frozen=True):
+    """A topic as it stands: Kafka's id for it, which changes if it is made anew, and its number of partitions."""
+
+    id: str
+    partitions: int
+
+
+class Place(Struct, frozen=True):
+    """What a group committed for a partition."""
+
+    offset: int
+    metadata: str
+
+
+class Admin:
+    """Questions to the brokers. Each raises `KafkaException` when it is not answered within seconds."""
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self._client: Any = _library.AdminClient(kafka.client(bootstrap, name))
+
+    async def create(self, topic: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
+        """Make a topic, unless it is there."""
+        new = _library.NewTopic(topic, partitions, replicas, config=dict(config))
+        made = self._client.create_topics([new], operation_timeout=_CHANGE_S, request_timeout=_CHANGE_S)
+        try:
+            await _result(made[topic])
+        except KafkaException as error:
+            if kafka.error_of(error).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+    async def configuration(self, topic: str) -> dict[str, str]:
+        """Give a topic's settings."""
+        resource = _library.ConfigResource(_library.ConfigResource.Type.TOPIC, topic)
+        described = self._client.describe_configs([resource], request_timeout=_CHANGE_S)
+        return {name: entry.value for name, entry in (await _result(described[resource])).items()}
+
+    async def describe(self, topic: str) -> Topic:
+        """Give a topic whose partitions all have leaders."""
+        described = self._client.describe_topics(TopicCollection([topic]), request_timeout=_CHANGE_S)
+        found = await _result(described[topic])
+        if not all(partition.leader for partition in found.partitions):
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+        return Topic(str(found.topic_id), len(found.partitions))
+
+    async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Give the offset after the last record of each partition."""
+        latest = _library.OffsetSpec.latest()
+        places = {TopicPartition(topic, partition): latest for partition in partitions}
+        found = self._client.list_offsets(places, request_timeout=_ASK_S)
+        return {place.partition: (await _result(future)).offset for place, future in found.items()}
+
+    async def committed(self, group: str, topic: str, partition: int) -> Place | None:
+        """Give what `group` committed for a partition, if it did."""
+        wanted = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition)])]
+        found = self._client.list_consumer_group_offsets(wanted, request_timeout=_CHANGE_S)
+        (place,) = (await _result(found[group])).topic_partitions
+        return Place(place.offset, place.metadata or "") if place.offset >= 0 else None
+
+
+async def _result(future: "Future[Any]") -> Any:
+    return await asyncio.wrap_future(future)

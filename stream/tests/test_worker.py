@@ -1,0 +1,261 @@
+"""The way through a real broker: requests in, words out, and what happens when a part of it dies."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Broker, MakeDraft, Platform, Read, Until
+
+from inferno_core import address, codec
+from inferno_core.errors import Unavailable
+from inferno_core.ownership import EngineFrame
+from inferno_core.records import Final, Frame, Head, Outcome, Request
+from inferno_stream import kafka
+from inferno_stream.fake import FakeEngine, Step, words
+from inferno_stream.producer import LogProducer
+
+pytestmark = pytest.mark.stack
+
+TEXTS = [f"word{number} " for number in range(50)]
+
+
+def answer(request: Request) -> list[Step]:
+    return words(*TEXTS)
+
+
+def paced(request: Request) -> FakeEngine:
+    return FakeEngine(answer, pace=lambda: asyncio.sleep(0.005))
+
+
+def endless() -> FakeEngine:
+    return FakeEngine(lambda request: words(*["word"] * 100_000), pace=lambda: asyncio.sleep(0.01))
+
+
+def silent() -> FakeEngine:
+    """An engine that never says anything."""
+    return FakeEngine(answer, pace=lambda: asyncio.Event().wait())
+
+
+async def test_a_hundred_streams_each_token_once_and_in_order(
+    platform: Platform, draft: MakeDraft, read: Read, until: Until
+) -> None:
+    engine = FakeEngine(answer, pace=lambda: asyncio.sleep(0.005))
+    worker = await platform.worker(engine)
+    edge = await platform.edge()
+    followers = [await edge.submit(draft()) for _ in range(100)]
+    answers = await asyncio.gather(*(read(follower) for follower in followers))
+    for accepted in answers:
+        assert [one.token_index for one in accepted] == list(range(50))
+        assert [one.frame.index for one in accepted] == list(range(50))
+        assert accepted[-1].frame.final is not None
+        assert accepted[-1].frame.final.outcome is Outcome.FINISHED
+    await until(lambda: not any(owner.running for owner in worker._owners.values()))
+    assert not engine.running
+
+
+async def test_what_waits_is_served_one_project_after_the_other(
+    platform: Platform, draft: MakeDraft, read: Read
+) -> None:
+    order: list[str] = []
+
+    def note(request: Request) -> list[Step]:
+        order.append(request.tenant.project)
+        return words("a")
+
+    engine = FakeEngine(note)
+    place, engine.place = engine.place, None
+    edge = await platform.edge()
+    worker = await platform.worker(engine, slots=1)
+    followers = [await edge.submit(draft("busy")) for _ in range(8)]
+    followers.append(await edge.submit(draft("quiet")))
+    await asyncio.sleep(0)
+    engine.place = place
+    worker.changed()
+    await asyncio.gather(*(read(follower) for follower in followers))
+    assert order.index("quiet") <= 2
+
+
+async def test_a_reader_that_leaves_stops_the_engine(
+    platform: Platform, draft: MakeDraft, until: Until
+) -> None:
+    engine = endless()
+    await platform.worker(engine)
+    edge = await platform.edge()
+    follower = await edge.submit(draft())
+    assert await follower.next(20.0)
+    await follower.aclose()
+    await until(lambda: engine.stopped == [follower.id])
+
+
+async def test_grace_lets_the_engine_run_on_for_a_while(
+    platform: Platform, draft: MakeDraft, until: Until
+) -> None:
+    engine = endless()
+    await platform.worker(engine)
+    edge = await platform.edge()
+    follower = await edge.submit(draft(grace_s=0.5))
+    assert await follower.next(20.0)
+    loop = asyncio.get_running_loop()
+    left = loop.time()
+    await follower.aclose()
+    await until(lambda: engine.stopped == [follower.id])
+    assert loop.time() - left >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("engine", "deadlines", "outcome"),
+    [
+        (None, {"queue_s": 0.3}, Outcome.EXPIRED),
+        (silent, {"first_token_s": 0.3}, Outcome.FAILED),
+        (endless, {"whole_s": 0.6}, Outcome.FAILED),
+    ],
+)
+async def test_deadlines_end_a_generation(
+    platform: Platform, draft: MakeDraft, read: Read, engine, deadlines, outcome, until: Until
+) -> None:
+    machine = engine() if engine else FakeEngine(answer)
+    if engine is None:
+        machine.place = None
+    await platform.worker(machine)
+    edge = await platform.edge()
+    accepted = await read(await edge.submit(draft(**deadlines)))
+    final = accepted[-1].frame.final
+    assert final is not None
+    assert final.outcome is outcome
+    assert final.failure is not None
+    assert final.failure.code == "deadline_exceeded"
+    await until(lambda: not machine.running)
+
+
+async def test_a_pause_between_tokens_has_a_deadline(platform: Platform, draft: MakeDraft, read: Read) -> None:
+    pauses = iter([0.0, 0.0, 100.0])
+    engine = FakeEngine(answer, pace=lambda: asyncio.sleep(next(pauses)))
+    await platform.worker(engine)
+    edge = await platform.edge()
+    accepted = await read(await edge.submit(draft(between_tokens_s=0.3)))
+    assert [one.token_index for one in accepted] == [0, 1, -1]
+    assert accepted[-1].frame.final is not None
+    assert accepted[-1].frame.final.failure is not None
+    assert accepted[-1].frame.final.failure.code == "deadline_exceeded"
+
+
+async def test_an_engine_that_fails_ends_the_generation_with_its_code(
+    platform: Platform, draft: MakeDraft, read: Read
+) -> None:
+    def fail(request: Request) -> list[Step | Unavailable]:
+        return [[EngineFrame(0, (1,), b"{}")], Unavailable("no room")]
+
+    await platform.worker(FakeEngine(fail))
+    edge = await platform.edge()
+    accepted = await read(await edge.submit(draft()))
+    assert accepted[-1].frame.final is not None
+    assert accepted[-1].frame.final.failure is not None
+    assert accepted[-1].frame.final.failure.code == "unavailable"
+
+
+async def test_a_killed_workers_generations_end_as_lost_and_new_ones_work(
+    platform: Platform, draft: MakeDraft, read: Read
+) -> None:
+    edge = await platform.edge()
+    settings = platform.settings
+    first = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("worker_process.py")),
+        settings.bootstrap_servers,
+        settings.queue_topic,
+        settings.reply_topic,
+    )
+    followers = [await edge.submit(draft()) for _ in range(10)]
+    for follower in followers:
+        assert await follower.next(20.0)
+    first.kill()
+    await first.wait()
+    await platform.worker(FakeEngine(answer), name="worker-1")
+    for accepted in await asyncio.gather(*(read(follower) for follower in followers)):
+        final = accepted[-1].frame.final
+        assert final is not None
+        assert final.failure is not None
+        assert final.failure.code == "worker_lost"
+    assert len(await read(await edge.submit(draft()))) == 50
+
+
+async def test_a_stopped_worker_hands_over_at_once(
+    platform: Platform, draft: MakeDraft, read: Read, until: Until
+) -> None:
+    engine = endless()
+    first = await platform.worker(engine, name="worker-0")
+    edge = await platform.edge()
+    follower = await edge.submit(draft())
+    assert await follower.next(20.0)
+    await first.stop()
+    assert engine.stopped == [follower.id]
+    await platform.worker(FakeEngine(answer), name="worker-1")
+    accepted = await read(follower)
+    assert accepted[-1].frame.final is not None
+    assert accepted[-1].frame.final.failure is not None
+    assert accepted[-1].frame.final.failure.code == "worker_lost"
+
+
+async def test_what_a_former_owner_appends_is_void(
+    platform: Platform, draft: MakeDraft, read: Read, settings
+) -> None:
+    await platform.worker(FakeEngine(answer, pace=lambda: asyncio.sleep(0.01)))
+    edge = await platform.edge()
+    follower = await edge.submit(draft())
+    await follower.next(20.0)
+    zombie = LogProducer(kafka.producer(settings.bootstrap_servers, "zombie", timeout_ms=5000))
+    r = address.locate(follower.id).r
+    lies = Frame(follower.id, -1, 0, 1, [666], b"lie", final=Final(Outcome.FINISHED))
+    for value in codec.encode_frames([lies]):
+        await zombie.send(settings.reply_topic, r, value)
+    await zombie.close(1.0)
+    accepted = await read(follower)
+    assert all(one.frame.delta != b"lie" for one in accepted)
+    assert accepted[-1].token_index == 49
+
+
+async def test_a_higher_epoch_makes_an_owner_step_down_and_begin_again(
+    platform: Platform, draft: MakeDraft, read: Read, settings, until: Until
+) -> None:
+    from inferno_core.records import Epoch
+
+    worker = await platform.worker(FakeEngine(answer))
+    edge = await platform.edge()
+    await read(await edge.submit(draft()))
+    other = LogProducer(kafka.producer(settings.bootstrap_servers, "other", timeout_ms=5000))
+    for p in range(4):
+        await other.send(settings.queue_topic, p, codec.encode_queue(Epoch("other", "nonce")))
+    await other.close(1.0)
+    await until(lambda: worker.metrics.step_downs._value.get() == 4)
+    for _ in range(4):
+        assert len(await read(await edge.submit(draft()))) == 50
+
+
+async def test_a_broker_that_is_killed_and_comes_back_is_a_pause(
+    broker: Broker, platform: Platform, draft: MakeDraft, read: Read, until: Until
+) -> None:
+    await platform.worker(FakeEngine(answer, pace=lambda: asyncio.sleep(0.05)))
+    edge = await platform.edge()
+    followers = [await edge.submit(draft()) for _ in range(20)]
+    for follower in followers:
+        assert await follower.next(20.0)
+    reading = asyncio.gather(*(read(follower) for follower in followers))
+    broker.kill()
+    await until(lambda: edge.healthy is not None)
+    await asyncio.to_thread(broker.start)
+    for accepted in await reading:
+        assert accepted[-1].token_index == 49
+        indexes = [one.token_index for one in accepted]
+        assert indexes == sorted(set(indexes))
+    await until(lambda: edge.healthy is None)
+    assert len(await read(await edge.submit(draft()))) == 50
+
+
+async def test_heads_tell_who_speaks(platform: Platform, draft: MakeDraft, read: Read) -> None:
+    await platform.worker(FakeEngine(answer))
+    edge = await platform.edge()
+    follower = await edge.submit(draft())
+    await read(follower)
+    assert isinstance(follower.head, Head)
+    assert follower.head.fingerprint == "fake"
