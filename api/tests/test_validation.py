@@ -3,8 +3,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from inferno_api import validation
+from inferno_api import failures, validation
 from inferno_api.chat import ChatBody
 from inferno_api.completion import CompletionBody
 from inferno_core.errors import InvalidRequest
@@ -133,3 +135,31 @@ def test_prompts_that_are_refused(prompt: Any) -> None:
 def test_prompts_that_are_taken(prompt: Any, single: Any) -> None:
     body = validation.read(json.dumps({**TEXT, "prompt": prompt}).encode(), decode_text)
     assert body.prompt == single
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.data())
+def test_whatever_a_client_sends_is_a_body_or_a_refusal_that_can_be_shown(data: st.DataObject) -> None:
+    kind, base = data.draw(st.sampled_from([(ChatBody, CHAT), (CompletionBody, TEXT)]))
+    fields = st.sampled_from([*kind.__struct_fields__, "unknown"])
+    body = {**base, **data.draw(st.dictionaries(fields, JSON, min_size=1, max_size=4))}
+    try:
+        msgspec.json.encode(validation.read(json.dumps(body).encode(), msgspec.json.Decoder(kind).decode))
+    except InvalidRequest as error:
+        shown = json.loads(failures.encode(error))["error"]
+        assert shown["message"].endswith(".")
+        assert len(shown["message"]) < 400
+        assert shown["param"] is None or shown["param"].split("[")[0].split(".")[0] in kind.__struct_fields__
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=60))
+def test_whatever_bytes_a_client_sends_are_refused(data: bytes) -> None:
+    assert refusal(data).status == 400
