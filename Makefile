@@ -57,7 +57,7 @@ imports: development ## Check that imports run one way
 	PYTHONPATH=$(subst $() ,:,$(ROOMS)) $(BIN)/lint-imports
 
 explore: development ## Search the token log's protocol for violations, for longer than the tests do
-	$(BIN)/python -m inferno_core.explore
+	$(BIN)/python -m inferno_core.model_check
 
 docs: development ## Write the generated pages
 	$(BIN)/python -m inferno_core.settings_page >docs/settings.md
