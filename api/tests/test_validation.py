@@ -11,8 +11,8 @@ from inferno_api.chat import ChatBody
 from inferno_api.completion import CompletionBody
 from inferno_core.errors import InvalidRequest
 
-CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-TEXT = {"model": "m", "prompt": "Hi"}
+CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+TEXT: dict[str, Any] = {"model": "m", "prompt": "Hi"}
 decode_chat = msgspec.json.Decoder(ChatBody).decode
 decode_text = msgspec.json.Decoder(CompletionBody).decode
 
