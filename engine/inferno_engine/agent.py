@@ -55,6 +55,7 @@ class Agent:
             load_times=LoadTimes(post.state / "load-times.json"),
             loading=asyncio.Lock(),
             changed=self._changed.set,
+            lost=self._renew,
             pace=pace or Pace(),
         )
         self._incarnation = ""
@@ -138,10 +139,14 @@ class Agent:
             serving = set()
         if serving and file.is_file():
             return file.read_text()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        incarnation = uuid.uuid4().hex
-        file.write_text(incarnation)
-        return incarnation
+        self._renew()
+        return self._incarnation
+
+    def _renew(self) -> None:
+        """Give this host another name of its life: what its engines had in hand is lost."""
+        self._incarnation = uuid.uuid4().hex
+        self._post.state.mkdir(parents=True, exist_ok=True)
+        (self._post.state / "incarnation").write_text(self._incarnation)
 
     async def _tell(self) -> None:
         models = tuple(keeper.hosted() for keeper, _ in self._keepers.values())

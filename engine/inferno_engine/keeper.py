@@ -33,13 +33,18 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What all keepers of one Triton share. `loading` lets one model be loaded at a time."""
+    """What all keepers of one Triton share.
+
+    `loading` lets one model be loaded at a time; `changed` is called when a keeper has news, `lost` when a version that
+    served does so no longer, with all its generations.
+    """
 
     control: Control
     repository: Path
     load_times: LoadTimes
     loading: asyncio.Lock
     changed: Callable[[], None]
+    lost: Callable[[], None]
     pace: Pace
 
 
@@ -87,6 +92,8 @@ class Keeper:
                 pause_s = self._place.pace.first_pause_s
                 await self._watch()
             except (Unverified, ControlFailed) as error:
+                if self.is_ready:
+                    self._place.lost()
                 self._turn(ModelState.FAILED, str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

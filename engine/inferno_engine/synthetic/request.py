@@ -3,6 +3,7 @@
 What it can't honour it refuses by name, as a real engine does, rather than leave it out silently.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,23 +53,17 @@ def completion(body: Mapping[str, Any]) -> Asked:
 
 
 def stock(text: str, parameters: Mapping[str, Any]) -> Asked:
-    """Understand a request of Triton's own vLLM backend. Raises InvalidRequest."""
-    sampling = _sampling(parameters, "max_tokens")
-    # The stock contract's default is vLLM's: 16 tokens.
-    return Asked((text,), _choices(parameters), _with_default(sampling, 16))
+    """Understand a request of Triton's own vLLM backend: numbers may be strings, and 16 tokens are the default."""
+    read = {"max_tokens": 16} | {name: _read(value) for name, value in parameters.items()}
+    return Asked((text,), _choices(read), _sampling(read, "max_tokens"))
 
 
-def _with_default(sampling: Sampling, max_tokens: int) -> Sampling:
-    if sampling.max_tokens is not None:
-        return sampling
-    return Sampling(
-        max_tokens,
-        sampling.stop,
-        sampling.include_stop,
-        sampling.temperature,
-        sampling.top_p,
-        sampling.seed,
-    )
+def _read(value: Any) -> Any:
+    """Take a number in a string for the number."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _message(message: object, index: int) -> str:

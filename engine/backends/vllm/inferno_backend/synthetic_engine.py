@@ -39,7 +39,7 @@ class SyntheticEngine:
         *,
         max_model_len: int = 8192,
         max_num_seqs: int = 64,
-        kv_cache_tokens: int = 262_144,
+        kv_cache_tokens: int = 524_288,
         prefill_tokens_per_step: int = 2048,
         step_ms: float = 20.0,
     ) -> None:

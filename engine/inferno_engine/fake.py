@@ -1,0 +1,57 @@
+"""A Triton's control for tests of whoever holds one: it serves what it is told to, and fails when it is told to."""
+
+import asyncio
+
+from inferno_engine.control import ControlFailed
+
+
+class FakeControl:
+    """A Triton in memory. `failures` holds sentences with which the next loads fail; `mute` models give no words."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.served: set[tuple[str, str]] = set()
+        self.loads: list[str] = []
+        self.unloads: list[str] = []
+        self.failures: list[str] = []
+        self.mute: set[str] = set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def restart(self) -> None:
+        """Begin a new life, in which nothing is loaded."""
+        self.served.clear()
+
+    async def live(self) -> bool:
+        """Say whether it answers."""
+        return self.alive
+
+    async def ready(self) -> set[tuple[str, str]]:
+        """Give what it serves."""
+        return set(self.served)
+
+    async def load(self, name: str, timeout_s: float) -> None:
+        """Serve version 1 of `name` once the gate is open."""
+        await asyncio.wait_for(self.gate.wait(), timeout_s)
+        self.loads.append(name)
+        if self.failures:
+            raise ControlFailed(self.failures.pop(0))
+        self.served.add((name, "1"))
+
+    async def unload(self, name: str, timeout_s: float) -> None:
+        """Serve `name` no longer."""
+        self.unloads.append(name)
+        self.mute.discard(name)
+        self.served = {key for key in self.served if key[0] != name}
+
+    async def prove(self, name: str, version: str, timeout_s: float) -> None:
+        """Generate, unless mute."""
+        if name in self.mute or (name, version) not in self.served:
+            raise ControlFailed("The canary generation gave no words.")
+
+    async def successes(self, name: str, version: str) -> int:
+        """Give none: nobody asks."""
+        return 0
+
+    async def close(self) -> None:
+        """Leave."""

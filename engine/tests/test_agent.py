@@ -1,0 +1,133 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from inferno_core.hosts import Host, ModelState
+from inferno_engine import desired
+from inferno_engine.agent import Agent, Post
+from inferno_engine.desired import DesiredModel
+from inferno_engine.fake import FakeControl
+from inferno_engine.keeper import Pace
+
+PACE = Pace(canary_every_s=0.02, first_pause_s=0.01)
+
+
+class Notices:
+    """What an agent has published, to be waited for."""
+
+    def __init__(self) -> None:
+        self.last: Host | None = None
+        self._came = asyncio.Condition()
+
+    async def publish(self, host: Host) -> None:
+        async with self._came:
+            self.last = host
+            self._came.notify_all()
+
+    async def until(self, wanted: Callable[[Host], bool]) -> Host:
+        async with asyncio.timeout(5), self._came:
+            await self._came.wait_for(lambda: self.last is not None and wanted(self.last))
+        assert self.last is not None
+        return self.last
+
+
+def in_state(state: ModelState) -> Callable[[Host], bool]:
+    return lambda host: [model.state for model in host.models] == [state]
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Post:
+    source = tmp_path / "source"
+    (source / "1").mkdir(parents=True)
+    (source / "config.pbtxt").write_text('backend: "vllm"')
+    (source / "1" / "model.json").write_text('{"max_model_len": 100, "max_num_seqs": 4}')
+    desired.write(tmp_path / "desired.json", [DesiredModel("small", "1", str(source), default=True)])
+    return Post("triton-0", "g", "h", tmp_path / "repository", tmp_path / "desired.json", tmp_path / "state")
+
+
+@pytest.fixture
+async def control() -> FakeControl:
+    return FakeControl()
+
+
+@pytest.fixture
+async def notices(post: Post, control: FakeControl) -> AsyncIterator[Notices]:
+    notices = Notices()
+    task = asyncio.create_task(Agent(post, control, notices.publish, PACE).run())
+    yield notices
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_desired_is_loaded_and_told(notices: Notices):
+    host = await notices.until(in_state(ModelState.READY))
+    (model,) = host.models
+    assert (model.name, model.context, model.slots, model.default) == ("small", 100, 4, True)
+    assert model.fingerprint.startswith("small-")
+    assert model.expected_s >= 0
+    assert host.incarnation
+
+
+async def test_loading_is_told_with_what_to_expect(post: Post, control: FakeControl):
+    control.gate.clear()
+    notices = Notices()
+    task = asyncio.create_task(Agent(post, control, notices.publish, PACE).run())
+    host = await notices.until(in_state(ModelState.LOADING))
+    assert host.models[0].expected_s > 0
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_failed_load_is_told_and_tried_again(notices: Notices, control: FakeControl):
+    await notices.until(in_state(ModelState.READY))
+    control.failures = ["RuntimeError: no memory."]
+    control.mute.add("small")
+    failed = await notices.until(in_state(ModelState.FAILED))
+    assert failed.models[0].detail
+    await notices.until(in_state(ModelState.READY))
+    assert control.loads.count("small") >= 2
+
+
+async def test_a_dead_stub_is_found_by_the_canary_and_reloaded(notices: Notices, control: FakeControl):
+    await notices.until(in_state(ModelState.READY))
+    control.mute.add("small")
+    await notices.until(in_state(ModelState.FAILED))
+    await notices.until(in_state(ModelState.READY))
+    assert control.unloads == ["small"]
+
+
+async def test_a_triton_that_began_anew_is_loaded_again_under_another_incarnation(
+    notices: Notices, control: FakeControl
+):
+    before = (await notices.until(in_state(ModelState.READY))).incarnation
+    control.restart()
+    await notices.until(lambda host: host.incarnation not in ("", before) and in_state(ModelState.READY)(host))
+
+
+async def test_what_is_no_longer_desired_is_unloaded(notices: Notices, control: FakeControl, post: Post):
+    await notices.until(in_state(ModelState.READY))
+    desired.write(post.desired, [])
+    await notices.until(lambda host: host.models == ())
+    assert control.served == set()
+    assert not (post.repository / "small").exists()
+
+
+async def test_a_broken_desired_file_takes_nothing_down(notices: Notices, control: FakeControl, post: Post):
+    await notices.until(in_state(ModelState.READY))
+    post.desired.write_text("{")
+    for _ in range(3):
+        notices.last = None
+        await notices.until(in_state(ModelState.READY))
+
+
+async def test_a_new_agent_finds_what_serves_already(notices: Notices, control: FakeControl, post: Post):
+    first = await notices.until(in_state(ModelState.READY))
+    again = Notices()
+    task = asyncio.create_task(Agent(post, control, again.publish, PACE).run())
+    second = await again.until(in_state(ModelState.READY))
+    assert second.incarnation == first.incarnation
+    assert control.loads == ["small"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
