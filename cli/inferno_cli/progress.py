@@ -1,6 +1,6 @@
 """Shows the long steps before a start: what is fetched or converted, how much of it, and for how long already."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from inferno_engine.progress import Progress, Report
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Report]:
+def shown(console: Console) -> Generator[Report]:
     """Give what steps report to: a line each, with a bar where the share is known."""
     columns = (
         TextColumn("{task.description}", markup=False),

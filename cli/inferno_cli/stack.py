@@ -34,7 +34,7 @@ def status(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
 
     """
     home = Home.at(read_settings().home)
-    report = Client(home).status()
+    report = Client(home).status(memory=True)
     if json:
         print(_as_json(report or StackReport()))  # noqa: T201 - for programs, without rich's line breaks
     elif report is None:

@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -81,7 +81,7 @@ def _give_up_on_crashes(pending: list[ProcessReport], restarts: dict[str, int], 
 
 
 @contextmanager
-def _display(console: Console) -> Iterator[Show]:
+def _display(console: Console) -> Generator[Show]:
     """A live table in a terminal; elsewhere a line for each process that becomes ready, and for each new note."""
     if console.is_terminal:
         with Live(console=console, transient=True, auto_refresh=False) as live:

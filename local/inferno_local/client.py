@@ -26,9 +26,9 @@ class Client:
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    def status(self) -> StackReport | None:
-        """What runs, or None if no supervisor does."""
-        answer = self._ask(Question(do="status"), STATUS_S)
+    def status(self, *, memory: bool = False) -> StackReport | None:
+        """What runs, or None if no supervisor does. `memory`: with how much each process holds."""
+        answer = self._ask(Question(do="status", memory=memory), STATUS_S)
         return answer.report if answer else None
 
     def apply(self, wanted: Wanted) -> tuple[StackReport, bool]:

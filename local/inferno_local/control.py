@@ -6,7 +6,7 @@ It is reached through `/proc/self/fd`, so a home folder of any length can have i
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -21,11 +21,12 @@ LINE_LIMIT = 1 << 20
 
 
 class Question(Struct, omit_defaults=True):
-    """From `inferno` to the supervisor. `apply` needs `wanted`, `restart` needs `name`."""
+    """From `inferno` to the supervisor. `apply` needs `wanted`, `restart` needs `name`; `memory`: count it, too."""
 
     do: Literal["status", "apply", "restart", "down"]
     wanted: Wanted | None = None
     name: str = ""
+    memory: bool = False
 
 
 class Answer(Struct, omit_defaults=True):
@@ -40,7 +41,7 @@ Handler = Callable[[Question], Awaitable[Answer]]
 
 
 @contextmanager
-def _short(path: Path) -> Iterator[str]:
+def _short(path: Path) -> Generator[str]:
     """A name for `path` that fits a socket address, whatever the folder's length."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -1,6 +1,7 @@
 """The supervisor as a process: repairs what an earlier one left, answers at its socket, and leaves when told."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,7 +13,7 @@ from inferno_local.files import write_json
 from inferno_local.home import Home
 from inferno_local.part import Part
 from inferno_local.ports import Ports
-from inferno_local.report import StackReport, Wanted, describe
+from inferno_local.report import StackReport, Wanted, describe, resident_bytes
 from inferno_local.stack import Site
 from inferno_local.supervisor import Supervisor
 from inferno_local.vault import credentials, unlock
@@ -46,7 +47,8 @@ class Daemon:
             self.leave.set()
         elif question.do != "status":
             raise InvalidRequest("`apply` needs to know what is wanted.")
-        return Answer(report=self._report(), changed=changed)
+        memory = await asyncio.to_thread(resident_bytes, os.getpid()) if question.memory else {}
+        return Answer(report=self._report(memory), changed=changed)
 
     async def stop(self) -> None:
         """Stop every process in order."""
@@ -85,13 +87,13 @@ class Daemon:
         self._wanted = wanted
         return changed
 
-    def _report(self) -> StackReport:
+    def _report(self, memory: Mapping[int, int]) -> StackReport:
         wanted = self._wanted
         urls = [stack.api_url(self._site, index) for index in range(wanted.api)] if wanted else []
         return StackReport(
             url=urls[0] if urls else "",
             api_urls=urls,
-            processes=[describe(keeper) for keeper in self._supervisor.keepers],
+            processes=[describe(keeper, memory) for keeper in self._supervisor.keepers],
             endpoints=self._endpoints(),
             wanted=wanted,
         )

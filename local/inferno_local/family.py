@@ -105,7 +105,7 @@ class Family:
     def spawn_survivor(self, argv: Sequence[str], log: Path) -> Child:
         """Start `argv` as a child that does not die with this process."""
         with log.open("ab") as output:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - the stack's own
                 argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         self._children[process.pid] = child = Child(process)

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +81,15 @@ class Home:
         return self.logs / f"{name}.log"
 
     def socket(self, name: str) -> Path | None:
-        """The path of a unix socket, or None where the folder's own path is too long to have one."""
+        """The path of a unix socket, or None where the folder's own path is too long to have one.
+
+        Or where it has a comma, at which Postgres' clients split their list of hosts.
+        """
         path = self.run / name
-        return path if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT else None
+        return path if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT and "," not in str(path) else None
 
     @contextmanager
-    def supervised(self, within_s: float = 0.0) -> Iterator[None]:
+    def supervised(self, within_s: float = 0.0) -> Generator[None]:
         """Hold the lock that makes a supervisor the only one of this home.
 
         The kernel frees it with the process, however that ends. Raises `Unavailable` if another holds it for longer

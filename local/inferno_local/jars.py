@@ -5,7 +5,7 @@ The lock names no host: where Maven artifacts come from is the business of the m
 
 import fcntl
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +35,8 @@ def read_lock(lock: Path) -> list[Jar]:
     for line in lock.read_text().splitlines():
         if line and not line.startswith("#"):
             coordinate, digest = line.split()
-            jars.append(Jar(*coordinate.split(":"), digest.removeprefix("sha256:")))
+            group, artifact, version = coordinate.split(":")
+            jars.append(Jar(group, artifact, version, digest.removeprefix("sha256:")))
     return jars
 
 
@@ -93,7 +94,7 @@ def _fetch(jar: Jar, scratch: Path) -> Path:
 
 
 @contextmanager
-def _only_one(cache: Path) -> Iterator[None]:
+def _only_one(cache: Path) -> Generator[None]:
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

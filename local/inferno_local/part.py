@@ -54,7 +54,7 @@ class Part:
 
     def same_process(self, other: "Part") -> bool:
         """Whether a process started for `other` serves as this part."""
-        return (self.argv, dict(self.env), self.needs) == (other.argv, dict(other.env), other.needs)
+        return (self.argv, dict(self.env)) == (other.argv, dict(other.env))
 
     def needing(self, needs: frozenset[str]) -> "Part":
         """The same part, with other needs."""

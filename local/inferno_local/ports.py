@@ -26,7 +26,7 @@ def holder(port: int) -> str:
     """Who listens on `port`, as far as this user may see."""
     try:
         listeners = (each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN)
-        pid = next((each.pid for each in listeners if each.laddr.port == port), None)
+        pid = next((each.pid for each in listeners if each.laddr[1:] == (port,)), None)
         if pid:
             return f"process {pid} ({psutil.Process(pid).name()})"
     except psutil.Error:

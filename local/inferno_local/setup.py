@@ -2,7 +2,7 @@
 
 from inferno_core.settings import Settings
 from inferno_engine.progress import Report
-from inferno_local import checkout, engines, jars
+from inferno_local import checkout, engines, jars, training
 from inferno_local.report import Wanted
 
 
@@ -10,5 +10,6 @@ def ensure(settings: Settings, wanted: Wanted, report: Report) -> None:
     """Fetch, install and convert what `wanted` lacks. Raises `Unavailable` with the way out."""
     if not settings.kafka.bootstrap_servers:
         jars.ensure(checkout.JARS_LOCK, checkout.JARS, report)
+        training.ensure(report)
     if not settings.triton.urls:
         engines.ensure(wanted.engine, report)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from inferno_core.settings import Settings
-from inferno_local import engines
+from inferno_local import engines, migrate
 from inferno_local.home import Home
 from inferno_local.part import Part
 from inferno_local.parts import kafka, platform, postgres, redis, triton
@@ -33,7 +33,7 @@ class Site(NamedTuple):
 
 def table(site: Site, wanted: Wanted) -> list[Part]:
     """One row a process. A server that a setting points to elsewhere has none."""
-    parts = [*servers(site), migration(site)]
+    parts = [*servers(site), *migrations(site)]
     if not site.settings.triton.urls:
         parts += _hosts(site, wanted)
     env = _common(site) | {"INFERNO_SECRETS__ID_KEY": site.vault.id_key}
@@ -46,7 +46,7 @@ def table(site: Site, wanted: Wanted) -> list[Part]:
         "INFERNO_SECRETS__KEY_PEPPER": site.vault.key_pepper,
     }
     parts += [
-        platform.api_part(index, api_port(site, index), env, frozenset({"kafka", "redis", "migrate"}))
+        platform.api_part(index, api_port(site, index), env, frozenset({"kafka", "postgres", "redis", "migrate"}))
         for index in range(wanted.api)
     ]
     return _without_needs_elsewhere(parts)
@@ -101,9 +101,11 @@ def servers(site: Site) -> list[Part]:
     return parts
 
 
-def migration(site: Site) -> Part:
-    """The task that makes the databases and what stands in them first."""
-    return platform.task("migrate", "inferno_local.migrate", site.environ, frozenset({"postgres"}))
+def migrations(site: Site) -> list[Part]:
+    """The task that makes the databases and what stands in them first, unless that is known to be done."""
+    if not site.settings.postgres.dsn.get_secret_value() and migrate.is_done(site.home, site.vault):
+        return []
+    return [platform.task("migrate", "inferno_local.migrate", site.environ, frozenset({"postgres"}))]
 
 
 def _hosts(site: Site, wanted: Wanted) -> list[Part]:

@@ -43,7 +43,8 @@ class Supervisor:
             for part in new:
                 self._keepers[part.name].start(self._keepers[name] for name in sorted(part.needs))
             self._keepers = {name: self._keepers[name] for name in wanted}
-            return bool(gone or new)
+            # A task that is over comes and goes without anybody's noticing.
+            return any(part.ready for part in (*(keeper.part for keeper in gone), *new))
 
     async def restart(self, name: str) -> None:
         """Restart one process in order. Raises `NotFound`, or `TimeoutError` if it does not come back."""

@@ -24,7 +24,6 @@ def bury(root: Path) -> None:
     """Kill what is left, unless another supervisor has come meanwhile: that one does it itself."""
     # Imported now: until its moment comes this process should weigh nothing.
     from inferno_core.errors import Unavailable
-
     from inferno_local import leftovers
     from inferno_local.home import Home
 

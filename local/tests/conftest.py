@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from inferno_local.client import Client
 from inferno_local.home import Home
 from inferno_local.leftovers import MARK

@@ -1,4 +1,4 @@
-"""A supervisor as `inferno run supervisor`, over the real servers and `http.server` in place of Triton, worker and API."""
+"""A supervisor as `inferno run supervisor`, over the real servers and stand-ins for Triton and the API."""
 
 import asyncio
 import os
@@ -36,10 +36,10 @@ def engine(site: Site, name: str) -> Part:
 
 def table(site: Site, wanted: Wanted) -> list[Part]:
     """Real servers, and one process of each other kind."""
-    servers = [*stack.servers(site), stack.migration(site)]
+    servers = [*stack.servers(site), *stack.migrations(site)]
     names = {part.name for part in servers}
     servers = [part.needing(part.needs & names) for part in servers]
-    apis = [web(site, f"api-{index}", stack.api_port(site, index), {"migrate"}) for index in range(wanted.api)]
+    apis = [web(site, f"api-{index}", stack.api_port(site, index), {"migrate"} & names) for index in range(wanted.api)]
     return [*servers, *(engine(site, f"triton-{index}") for index in range(wanted.triton)), *apis]
 
 

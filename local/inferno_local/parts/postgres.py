@@ -82,7 +82,7 @@ def _dsn(home: Home, ports: Ports, role: str, password: str, database: str) -> s
     return f"postgresql://{role}{secret}@{LOOPBACK}:{ports.claim('postgres')}/{database}"
 
 
-def _listening(home: Home, ports: Ports) -> Mapping[str, str]:
+def _listening(home: Home, ports: Ports) -> dict[str, str]:
     if home.socket(_SOCKET):
         quoted = str(home.run).replace('"', '""')
         return {
