@@ -36,46 +36,60 @@ class Admin:
     """Questions to the brokers. Each raises `KafkaException` when it is not answered within seconds."""
 
     def __init__(self, bootstrap: str, name: str) -> None:
-        self._client: Any = _library.AdminClient(kafka.client(bootstrap, name))
+        self._config = kafka.client(bootstrap, name)
+        self._client: Any = _library.AdminClient(self._config)
 
     async def create(self, topic: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
         """Make a topic, unless it is there."""
+        client = self._client
         new = _library.NewTopic(topic, partitions, replicas, config=dict(config))
-        made = self._client.create_topics([new], operation_timeout=_CHANGE_S, request_timeout=_CHANGE_S)
+        made = client.create_topics([new], operation_timeout=_CHANGE_S, request_timeout=_CHANGE_S)
         try:
-            await _result(made[topic])
+            await self._result(client, made[topic])
         except KafkaException as error:
             if kafka.error_of(error).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
 
     async def configuration(self, topic: str) -> dict[str, str]:
         """Give a topic's settings."""
+        client = self._client
         resource = _library.ConfigResource(_library.ConfigResource.Type.TOPIC, topic)
-        described = self._client.describe_configs([resource], request_timeout=_CHANGE_S)
-        return {name: entry.value for name, entry in (await _result(described[resource])).items()}
+        described = client.describe_configs([resource], request_timeout=_CHANGE_S)
+        return {name: entry.value for name, entry in (await self._result(client, described[resource])).items()}
 
     async def describe(self, topic: str) -> Topic:
         """Give a topic whose partitions all have leaders."""
-        described = self._client.describe_topics(TopicCollection([topic]), request_timeout=_CHANGE_S)
-        found = await _result(described[topic])
+        client = self._client
+        described = client.describe_topics(TopicCollection([topic]), request_timeout=_CHANGE_S)
+        found = await self._result(client, described[topic])
         if not all(partition.leader for partition in found.partitions):
             raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
         return Topic(str(found.topic_id), len(found.partitions))
 
     async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """Give the offset after the last record of each partition."""
+        client = self._client
         latest = _library.OffsetSpec.latest()
         places = {TopicPartition(topic, partition): latest for partition in partitions}
-        found = self._client.list_offsets(places, request_timeout=_ASK_S)
-        return {place.partition: (await _result(future)).offset for place, future in found.items()}
+        found = client.list_offsets(places, request_timeout=_ASK_S)
+        return {place.partition: (await self._result(client, future)).offset for place, future in found.items()}
 
     async def committed(self, group: str, topic: str, partition: int) -> Place | None:
         """Give what `group` committed for a partition, if it did."""
+        client = self._client
         wanted = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition)])]
-        found = self._client.list_consumer_group_offsets(wanted, request_timeout=_CHANGE_S)
-        (place,) = (await _result(found[group])).topic_partitions
+        found = client.list_consumer_group_offsets(wanted, request_timeout=_ASK_S)
+        (place,) = (await self._result(client, found[group])).topic_partitions
         return Place(place.offset, place.metadata or "") if place.offset >= 0 else None
 
+    async def _result(self, client: Any, future: "Future[Any]") -> Any:
+        """Wait for an answer from `client`, which must be kept until then. One that got an error is replaced.
 
-async def _result(future: "Future[Any]") -> Any:
-    return await asyncio.wrap_future(future)
+        After a broker's restart the library goes on asking with the leader's old epoch, and is refused for ever.
+        """
+        try:
+            return await asyncio.wrap_future(future)
+        except KafkaException:
+            if client is self._client:
+                self._client = _library.AdminClient(self._config)
+            raise

@@ -15,7 +15,6 @@ from inferno_core.ownership import Committed
 from inferno_stream import kafka
 from inferno_stream.admin import Admin
 
-
 _POLL_S = 0.25
 _LOOP_S = 5.0
 """A loop that makes no turn for this long, in seconds, is not alive: its partitions must go to another worker."""

@@ -184,7 +184,8 @@ class Worker:
         while self._owners.get(owner.p) is owner:
             try:
                 place = await membership.committed(self._admin, self._kafka.queue_topic, owner.p)
-            except KafkaException:
+            except KafkaException as error:
+                logger.warning("partition %d: what is committed can't be read: %s", owner.p, error)
                 await asyncio.sleep(_RETRY_S)
             else:
                 owner.begin(epoch, place)

@@ -52,9 +52,7 @@ class Broker:
 
     def _spawn(self, argv: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         with self._home.log("kafka").open("ab") as log:
-            return subprocess.Popen(
-                argv, env=dict(self._part.env), cwd=self._home.root, stdout=log, stderr=log
-            )
+            return subprocess.Popen(argv, env=dict(self._part.env), cwd=self._home.root, stdout=log, stderr=log)
 
 
 @pytest.fixture(scope="session")
@@ -113,9 +111,7 @@ MakeDraft = Callable[..., Draft]
 def draft() -> MakeDraft:
     def make(project: str = "p", *, grace_s: float = 0.0, **deadlines: float) -> Draft:
         tenant = Tenant("o", project, "k")
-        return Draft(
-            "chat", b"{}", "model", "1", tenant, seed=1, grace_s=grace_s, deadlines=Deadlines(**deadlines)
-        )
+        return Draft("chat", b"{}", "model", "1", tenant, seed=1, grace_s=grace_s, deadlines=Deadlines(**deadlines))
 
     return make
 

@@ -1,0 +1,80 @@
+import asyncio
+
+import pytest
+from conftest import MakeDraft, Platform, Read
+
+from inferno_core import address
+from inferno_core.errors import Unavailable
+from inferno_core.records import Request
+from inferno_core.settings import ApiSettings, KafkaSettings
+from inferno_stream import follower as limits
+from inferno_stream import topics
+from inferno_stream.fake import FakeEngine, Step, words
+from inferno_stream.kafka_edge import KafkaEdge
+
+pytestmark = pytest.mark.stack
+
+
+async def test_an_id_says_where_its_words_lie(platform: Platform, draft: MakeDraft) -> None:
+    edge = await platform.edge(reply_partition=1)
+    log = await topics.ensure(platform.settings)
+    made = draft()
+    places = [address.read((await edge.submit(made)).id, made.tenant, b"k" * 32) for _ in range(8)]
+    assert {place.p for place in places} == {0, 1, 2, 3}
+    assert {place.r for place in places} == {1}
+    assert {place.incarnation for place in places} == {log.incarnation}
+
+
+async def test_too_many_open_generations_are_refused(platform: Platform, draft: MakeDraft) -> None:
+    edge = await platform.edge(max_waiting=1)
+    first = await edge.submit(draft())
+    with pytest.raises(Unavailable) as refused:
+        await edge.submit(draft())
+    assert refused.value.retry_after_s
+    await first.aclose()
+    await edge.submit(draft())
+
+
+async def test_two_replicas_share_a_reply_partition(platform: Platform, draft: MakeDraft, read: Read) -> None:
+    await platform.worker(FakeEngine(lambda request: words("a", "b")))
+    edges = [await platform.edge(name=name) for name in ("api-0", "api-1")]
+    followers = [await edge.submit(draft()) for edge in edges for _ in range(5)]
+    for accepted in await asyncio.gather(*(read(follower) for follower in followers)):
+        assert [one.token_index for one in accepted] == [0, 1]
+
+
+async def test_a_slow_reader_is_cut_and_others_are_not(
+    platform: Platform, draft: MakeDraft, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_BUFFERED_FRAMES", 50)
+
+    def many(request: Request) -> list[Step]:
+        return words(*["word"] * 200)
+
+    await platform.worker(FakeEngine(many, pace=lambda: asyncio.sleep(0.002)))
+    edge = await platform.edge()
+    slow, quick = await edge.submit(draft()), await edge.submit(draft())
+    assert len(await read(quick)) == 200
+    with pytest.raises(Unavailable, match="token_index -1"):
+        await slow.next(20.0)
+
+
+async def test_a_submit_that_is_given_up_leaves_no_reader(platform: Platform, draft: MakeDraft) -> None:
+    edge = await platform.edge()
+    submitting = asyncio.create_task(edge.submit(draft()))
+    await asyncio.sleep(0)
+    submitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
+    async with asyncio.timeout(10):
+        while edge._followers:
+            await asyncio.sleep(0.005)
+
+
+async def test_without_kafka_it_does_not_start_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    ensure = topics.ensure
+    monkeypatch.setattr(topics, "ensure", lambda settings: ensure(settings, timeout_s=0.0))
+    settings = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+    edge = KafkaEdge(settings, ApiSettings(), name="api-0", id_key=b"k" * 32)
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
+        await edge.start()

@@ -1,0 +1,26 @@
+import asyncio
+
+import pytest
+
+from inferno_core.settings import KafkaSettings
+from inferno_stream import topics
+from inferno_stream.admin import Admin
+from inferno_stream.topics import WrongTopic
+
+pytestmark = pytest.mark.stack
+
+
+async def test_many_processes_make_one_log(settings: KafkaSettings) -> None:
+    logs = await asyncio.gather(*(topics.ensure(settings) for _ in range(3)))
+    assert len({log.incarnation for log in logs}) == 1
+    assert (logs[0].queue_partitions, logs[0].reply_partitions) == (4, 2)
+    found = await Admin(settings.bootstrap_servers, "test").configuration(settings.queue_topic)
+    assert found["retention.ms"] == str(24 * 3_600_000)
+    assert found["max.message.bytes"] == str(4 << 20)
+
+
+async def test_a_topic_that_forgets_is_refused(settings: KafkaSettings) -> None:
+    admin = Admin(settings.bootstrap_servers, "test")
+    await admin.create(settings.reply_topic, 1, 1, {"cleanup.policy": "compact"})
+    with pytest.raises(WrongTopic, match=r"cleanup\.policy is compact"):
+        await topics.ensure(settings)
