@@ -20,6 +20,9 @@ from inferno_core.errors import InfernoError
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What machines ask every second: their lines are for debugging alone."""
+
 _log = logging.getLogger("inferno_api")
 
 
@@ -78,7 +81,8 @@ class Measure:
         code = scope.get("error_code", "")
         self._metrics.requests.labels(route, str(status), code).inc()
         self._metrics.request_duration.labels(route).observe(duration_s)
-        if not _log.isEnabledFor(logging.INFO):
+        level = logging.DEBUG if route in _PROBES else logging.INFO
+        if not _log.isEnabledFor(level):
             return
         facts = {
             "request_id": scope["request_id"],
@@ -90,7 +94,7 @@ class Measure:
             "key": scope.get("key_prefix", ""),
             "generation_id": scope.get("generation_id", ""),
         }
-        _log.info("request", extra={"facts": facts})
+        _log.log(level, "request", extra={"facts": facts})
 
 
 class Errors:

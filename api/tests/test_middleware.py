@@ -73,3 +73,10 @@ async def test_the_log_line_has_facts_and_no_content(
     shown = repr([record.__dict__ for record in caplog.records])
     for private in ("a private word", "Hello", world.secret.reveal()):
         assert private not in shown
+
+
+async def test_probes_are_quiet(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        for path in ("/healthz", "/readyz", "/metrics"):
+            await client.get(path)
+    assert not [record for record in caplog.records if record.name == "inferno_api"]
