@@ -1,7 +1,7 @@
 """The two ways to ask a Triton for words: our backend's, and that of the stock vLLM backend, for completions alone."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -133,9 +133,9 @@ class StockContract:
 
 
 def _prompt(body: Mapping[str, Any]) -> str:
-    prompt = body.get("prompt")
-    if isinstance(prompt, list) and len(cast("list[Any]", prompt)) == 1:
-        (prompt,) = cast("list[Any]", prompt)
+    prompt: Any = body.get("prompt")
+    if type(prompt) is list and len(prompt) == 1:
+        prompt = prompt[0]
     if not isinstance(prompt, str) or body.get("n", 1) != 1:
         raise InvalidRequest(
             "Triton's stock vLLM backend takes one prompt, as a string, and gives one choice.", param="prompt"

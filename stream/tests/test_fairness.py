@@ -1,6 +1,6 @@
 from typing import cast
 
-from conftest import MakeDraft
+from log_platform import MakeDraft
 
 from inferno_stream.fairness import Turns
 from inferno_stream.owner import Owner

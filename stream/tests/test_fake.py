@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from conftest import MakeDraft, Read, Until
+from log_platform import MakeDraft, Read, Until
 
 from inferno_core.errors import Unavailable
 from inferno_stream.fake import FakeEdge, words
@@ -15,13 +15,12 @@ async def test_answers_from_the_script(draft: MakeDraft, read: Read) -> None:
     assert edge.detached == []
 
 
-async def test_an_error_comes_at_once_or_later(draft: MakeDraft) -> None:
+async def test_an_error_comes_at_once_or_later(draft: MakeDraft, read: Read) -> None:
     with pytest.raises(Unavailable):
         await FakeEdge(lambda draft: [Unavailable("full")]).submit(draft())
     follower = await FakeEdge(lambda draft: [words("a", "b")[0], Unavailable("cut")]).submit(draft())
     with pytest.raises(Unavailable):
-        while True:
-            await follower.next(1)
+        await read(follower)
 
 
 async def test_leaving_early_is_told(draft: MakeDraft, until: Until) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from conftest import MakeDraft, Platform, Read
+from log_platform import MakeDraft, Platform, Read
 
 from inferno_core import address
 from inferno_core.errors import Unavailable
@@ -59,16 +59,16 @@ async def test_a_slow_reader_is_cut_and_others_are_not(
         await slow.next(20.0)
 
 
-async def test_a_submit_that_is_given_up_leaves_no_reader(platform: Platform, draft: MakeDraft) -> None:
+async def test_a_submit_that_is_given_up_leaves_no_reader(
+    platform: Platform, draft: MakeDraft, until: Until
+) -> None:
     edge = await platform.edge()
     submitting = asyncio.create_task(edge.submit(draft()))
     await asyncio.sleep(0)
     submitting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await submitting
-    async with asyncio.timeout(10):
-        while edge._followers:
-            await asyncio.sleep(0.005)
+    await until(lambda: not edge._followers)
 
 
 async def test_without_kafka_it_does_not_start_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

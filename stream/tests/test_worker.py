@@ -2,15 +2,17 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Broker, MakeDraft, Platform, Read, Until
+from log_platform import Broker, MakeDraft, Platform, Read, Until
 
 from inferno_core import address, codec
 from inferno_core.errors import Unavailable
 from inferno_core.ownership import EngineFrame
 from inferno_core.records import Epoch, Final, Frame, Head, Outcome, Request
+from inferno_core.settings import KafkaSettings
 from inferno_stream import kafka
 from inferno_stream.fake import FakeEngine, Step, words
 from inferno_stream.producer import LogProducer
@@ -104,7 +106,13 @@ async def test_grace_lets_the_engine_run_on_for_a_while(platform: Platform, draf
     ],
 )
 async def test_deadlines_end_a_generation(
-    platform: Platform, draft: MakeDraft, read: Read, engine, deadlines, outcome, until: Until
+    platform: Platform,
+    draft: MakeDraft,
+    read: Read,
+    engine: Callable[[], FakeEngine] | None,
+    deadlines: dict[str, float],
+    outcome: Outcome,
+    until: Until,
 ) -> None:
     machine = engine() if engine else FakeEngine(answer)
     if engine is None:
@@ -206,7 +214,7 @@ async def test_what_a_former_owner_appends_is_void(platform: Platform, draft: Ma
 
 
 async def test_a_higher_epoch_makes_an_owner_step_down_and_begin_again(
-    platform: Platform, draft: MakeDraft, read: Read, settings, until: Until
+    platform: Platform, draft: MakeDraft, read: Read, settings: KafkaSettings, until: Until
 ) -> None:
     worker = await platform.worker(FakeEngine(answer))
     edge = await platform.edge()
