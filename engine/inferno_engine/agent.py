@@ -136,7 +136,7 @@ class Agent:
         try:
             serving = await self._control.ready()
         except ControlFailed:
-            serving = set()
+            serving = set[tuple[str, str]]()
         if serving and file.is_file():
             return file.read_text()
         self._renew()

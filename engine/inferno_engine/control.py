@@ -122,7 +122,7 @@ async def _one(name: str, version: str) -> AsyncIterator[dict[str, Any]]:
 
 
 def _text(name: str, value: str) -> Any:
-    tensor = InferInput(name, [1], "BYTES")
+    tensor: Any = InferInput(name, [1], "BYTES")
     tensor.set_data_from_numpy(np.array([value.encode()], dtype=np.object_))
     return tensor
 

@@ -3,15 +3,17 @@
 A program for the engine's environment, which has torch and transformers: `python conversion.py FILE.gguf FOLDER`.
 """
 
+import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def convert(source: Path, target: Path) -> None:
     """Unpack the weights of `source` into `target`, in the type that the model was trained in."""
     # The engine's environment has these two, the platform's has not.
-    import torch  # type: ignore[import-not-found]
-    import transformers  # type: ignore[import-not-found]
+    torch: Any = importlib.import_module("torch")
+    transformers: Any = importlib.import_module("transformers")
 
     folder, file = str(source.parent), source.name
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file)

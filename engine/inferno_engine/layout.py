@@ -11,6 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
 from inferno_engine.weights import folder_digest
@@ -108,12 +110,9 @@ def _text(file: Path, model: DesiredModel) -> str:
 
 def _arguments(text: str, model: DesiredModel) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise Unverified(f"{model.name}:{model.version}: model.json is not JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise Unverified(f"{model.name}:{model.version}: model.json must be a JSON object.")
-    return value
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise Unverified(f"{model.name}:{model.version}: model.json is no JSON object: {error}.") from error
 
 
 def _check_weights(weights: Path, model: DesiredModel) -> None:

@@ -1,7 +1,7 @@
 """One process at a time, across processes."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from inferno_engine.progress import Progress, Report
 
 
 @contextmanager
-def alone(lock: Path, step: str, report: Report) -> Iterator[None]:
+def alone(lock: Path, step: str, report: Report) -> Generator[None, None, None]:
     """Hold the lock file `lock`; the system releases it if this process dies. Waits for as long as another holds it."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:

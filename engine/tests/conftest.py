@@ -11,7 +11,7 @@ from inferno_engine import bundle, environment, triton
 
 sys.path[:0] = [str(bundle.SOURCE / "vllm"), str(Path(__file__).parent)]
 
-from serving import ROOT, Server, serve
+from serving import ROOT, Server, serve  # noqa: E402 - found by the path above
 
 
 @pytest.fixture(scope="session")

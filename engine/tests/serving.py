@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import select
 import signal
 import socket
 import subprocess
@@ -57,10 +58,10 @@ def ended(pids: list[int], timeout_s: float) -> bool:
         with contextlib.suppress(ProcessLookupError):
             for pid in pids:
                 descriptor = os.pidfd_open(pid)
-                with open(descriptor):
-                    import select
-
+                try:
                     select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+                finally:
+                    os.close(descriptor)
     return True
 
 
@@ -137,9 +138,7 @@ class Stream:
         self._client = InferenceServerClient(address)
         self._queue: queue.Queue[Any] = queue.Queue()
         self._client.start_stream(lambda result, error: self._queue.put((result, error)))
-        self._client.async_stream_infer(
-            model, tensors(inputs), request_id=request_id, enable_empty_final_response=True
-        )
+        self._client.async_stream_infer(model, tensors(inputs), request_id=request_id, enable_empty_final_response=True)
 
     def next(self, timeout_s: float = 20) -> tuple[dict[str, Any], bool]:
         result, error = self._queue.get(timeout=timeout_s)

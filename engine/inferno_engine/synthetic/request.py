@@ -6,11 +6,16 @@ What it can't honour it refuses by name, as a real engine does, rather than leav
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
+
+from msgspec import Meta, Struct, ValidationError, convert
 
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest
 from inferno_engine.synthetic import words
 from inferno_engine.synthetic.text import Answer, Sampling, answer
+
+_T = TypeVar("_T")
+_Token = Annotated[int, Meta(ge=0)]
 
 MOST_CHOICES = 128
 _UNABLE = ("logprobs", "prompt_logprobs", "logit_bias", "response_format", "structured_outputs", "echo", "suffix")
@@ -37,12 +42,10 @@ class Asked:
 
 def chat(body: Mapping[str, Any]) -> Asked:
     """Understand the body of a chat completion. Raises InvalidRequest."""
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise InvalidRequest("messages must be a list of at least one message.", param="messages")
+    messages = _messages(body.get("messages"))
     if isinstance(body.get("tool_choice"), dict) or body.get("tool_choice") == "required":
         raise InvalidRequest("The synthetic engine calls no tools; leave tool_choice out.", param="tool_choice")
-    prompt = "".join(_message(message, i) for i, message in enumerate(messages)) + "<assistant>"
+    prompt = "".join(message.render() for message in messages) + "<assistant>"
     limit = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
     return Asked((prompt,), _choices(body), _sampling(body, limit))
 
@@ -66,43 +69,58 @@ def _read(value: Any) -> Any:
         return value
 
 
-def _message(message: object, index: int) -> str:
-    """Render one message, as a chat template would."""
-    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise InvalidRequest(f"messages[{index}] needs a role.", param="messages")
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        if len(parts) != len(content) or not all(isinstance(part, str) for part in parts):
-            raise InvalidRequest(
-                f"messages[{index}].content has a part that is not text; the synthetic engine reads text alone.",
-                param="messages",
-            )
-        content = "".join(str(part) for part in parts)
-    if content is not None and not isinstance(content, str):
-        raise InvalidRequest(f"messages[{index}].content must be a string or a list of parts.", param="messages")
-    return f"<{message['role']}> {content or ''}\n"
+class _Part(Struct):
+    """A part of a message's content; text is the only kind that this engine reads."""
+
+    type: Literal["text"]
+    text: str
 
 
-def _prompts(prompt: object) -> tuple[str, ...]:
+class _Message(Struct):
+    """What of a message shapes the answer."""
+
+    role: str
+    content: str | list[_Part] | None = None
+
+    def render(self) -> str:
+        content = self.content
+        text = "".join(part.text for part in content) if isinstance(content, list) else content or ""
+        return f"<{self.role}> {text}\n"
+
+
+def _messages(value: Any) -> list[_Message]:
+    """Read the messages of a chat."""
+    try:
+        messages = convert(value, list[_Message])
+    except ValidationError as error:
+        raise InvalidRequest(
+            f"messages can't be read by the synthetic engine, which takes text alone: {error}.", param="messages"
+        ) from error
+    if not messages:
+        raise InvalidRequest("messages must be a list of at least one message.", param="messages")
+    return messages
+
+
+def _prompts(value: Any) -> tuple[str, ...]:
     """Read any of the four forms of a completion's prompt."""
-    if isinstance(prompt, str):
-        return (prompt,)
-    if isinstance(prompt, list) and prompt:
-        if all(_is_token(item) for item in prompt):
-            return (words.decode(prompt),)
-        if all(isinstance(item, str) for item in prompt):
-            return tuple(prompt)
-        if all(isinstance(item, list) and item and all(_is_token(t) for t in item) for item in prompt):
-            return tuple(words.decode(item) for item in prompt)
+    if isinstance(value, str):
+        return (value,)
+    if tokens := _as(value, list[_Token]):
+        return (words.decode(tokens),)
+    if texts := _as(value, list[str]):
+        return tuple(texts)
+    if lists := _as(value, list[list[_Token]]):
+        return tuple(words.decode(each) for each in lists)
     raise InvalidRequest(
-        "prompt must be a string, a list of strings, a list of token ids, or a list of such lists.",
-        param="prompt",
+        "prompt must be a string, a list of strings, a list of token ids, or a list of such lists.", param="prompt"
     )
 
 
-def _is_token(item: object) -> bool:
-    return isinstance(item, int) and not isinstance(item, bool) and item >= 0
+def _as(value: Any, kind: type[_T]) -> _T | None:
+    try:
+        return convert(value, kind)
+    except ValidationError:
+        return None
 
 
 def _choices(body: Mapping[str, Any]) -> int:
@@ -125,14 +143,13 @@ def _sampling(body: Mapping[str, Any], limit: str) -> Sampling:
     )
 
 
-def _stops(stop: object) -> tuple[str, ...]:
-    if stop is None:
+def _stops(value: Any) -> tuple[str, ...]:
+    if value is None:
         return ()
-    if isinstance(stop, str):
-        return (stop,)
-    if isinstance(stop, list) and all(isinstance(item, str) for item in stop):
-        return tuple(stop)
-    raise InvalidRequest("stop must be a string or a list of strings.", param="stop")
+    stops = _as([value] if isinstance(value, str) else value, list[str])
+    if stops is None:
+        raise InvalidRequest("stop must be a string or a list of strings.", param="stop")
+    return tuple(stops)
 
 
 def _integer(body: Mapping[str, Any], name: str, least: int, most: int) -> int | None:

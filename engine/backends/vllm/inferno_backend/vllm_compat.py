@@ -18,6 +18,8 @@ from inferno_core.errors import (
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
 # Where one process does all the work, it is the engine's core itself: a process and 2 GB less.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+# Threads meet several times a layer, and wait for whichever has no core: so one core is left to the other processes.
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) - 1)))
 # The stub's own logging stays as it is.
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
 
