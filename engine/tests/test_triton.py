@@ -1,0 +1,26 @@
+from pathlib import Path
+
+from serving import ROOT
+
+from inferno_engine import triton
+from inferno_engine.environment import ensure_triton_environment
+
+
+def test_the_command_listens_on_loopback_alone_and_loads_nothing_by_itself(tmp_path: Path):
+    run_folder = tmp_path / "with a space" / "triton-0"
+    run_folder.mkdir(parents=True)
+    command = triton.command(ensure_triton_environment(ROOT), run_folder, triton.Ports(1, 2, 3), "triton-0")
+    flags = dict(flag.removeprefix("--").split("=", 1) for flag in command.argv[1:] if "backend-config" not in flag)
+    assert {flags[f"{kind}-address"] for kind in ("grpc", "http", "metrics")} == {"127.0.0.1"}
+    assert (flags["grpc-port"], flags["http-port"], flags["metrics-port"]) == ("1", "2", "3")
+    assert flags["model-control-mode"] == "explicit"
+    # Triton hands these to a shell without quotes.
+    assert not any(" " in flags[name] for name in ("model-repository", "backend-directory"))
+    assert command.cwd == run_folder
+    assert (run_folder / "backends" / "vllm" / "inferno_core" / "errors.py").is_file()
+
+
+def test_nothing_secret_of_the_caller_reaches_triton(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("INFERNO_SECRETS__ID_KEY", "x" * 32)
+    command = triton.command(ensure_triton_environment(ROOT), tmp_path, triton.Ports(1, 2, 3), "triton-0")
+    assert not any(name.startswith("INFERNO") for name in command.env)
