@@ -39,12 +39,14 @@ class Weights(NamedTuple):
 def ensure_smollm2(checkout: Path, environment: Environment, report: Report = silent) -> Weights:
     """Make `.cache/models/smollm2` if it is not there, and give it. Takes about a minute once. Raises SetupFailed."""
     models = checkout.resolve() / ".cache" / "models"
-    target = models / "smollm2"
-    if not target.is_dir():
+    target, recorded = models / "smollm2", models / "smollm2.digest"
+    if not (target.is_dir() and recorded.is_file()):
         with alone(models / "smollm2.lock", "weights", report):
-            if not target.is_dir():
-                _make(environment, target, report)
-    return Weights(target, folder_digest(target))
+            # Another process may have made it while this one waited.
+            if not (target.is_dir() and recorded.is_file()):
+                _make(environment, target, recorded, report)
+    # What was recorded, not what is there now: the agent that loads the weights compares the two.
+    return Weights(target, recorded.read_text())
 
 
 def folder_digest(folder: Path) -> str:
@@ -61,7 +63,7 @@ def file_digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _make(environment: Environment, target: Path, report: Report) -> None:
+def _make(environment: Environment, target: Path, recorded: Path, report: Report) -> None:
     source = environment.site_packages / _SOURCE
     _check(source, _SOURCE_DIGEST)
     report(Progress("weights", f"converting {NAME} to safetensors (about a minute)"))
@@ -72,7 +74,11 @@ def _make(environment: Environment, target: Path, report: Report) -> None:
     report(Progress("weights", "checking digests", 0.9))
     for name, digest in _DIGESTS.items():
         _check(part / name, digest)
+    shutil.rmtree(target, ignore_errors=True)
     part.replace(target)
+    beside = recorded.with_name(f"{recorded.name}.new")
+    beside.write_text(folder_digest(target))
+    beside.replace(recorded)
 
 
 def _convert(environment: Environment, source: Path, part: Path) -> None:

@@ -19,8 +19,9 @@ def test_a_folder_s_digest_knows_names_and_contents(tmp_path: Path):
 
 def test_weights_that_are_there_are_given_at_once(tmp_path: Path):
     (tmp_path / ".cache" / "models" / "smollm2").mkdir(parents=True)
+    (tmp_path / ".cache" / "models" / "smollm2.digest").write_text("recorded")
     made = weights.ensure_smollm2(tmp_path, Environment(tmp_path / "none"))
-    assert made.path == tmp_path / ".cache" / "models" / "smollm2"
+    assert made == (tmp_path / ".cache" / "models" / "smollm2", "recorded")
 
 
 def test_a_missing_source_is_named(tmp_path: Path):
