@@ -133,14 +133,13 @@ class StockContract:
 
 
 def _prompt(body: Mapping[str, Any]) -> str:
-    prompt: Any = body.get("prompt")
-    if type(prompt) is list and len(prompt) == 1:
-        prompt = prompt[0]
-    if not isinstance(prompt, str) or body.get("n", 1) != 1:
-        raise InvalidRequest(
-            "Triton's stock vLLM backend takes one prompt, as a string, and gives one choice.", param="prompt"
-        )
-    return prompt
+    match body.get("prompt"):
+        case str(prompt) | [str(prompt)] if body.get("n", 1) == 1:
+            return prompt
+        case _:
+            raise InvalidRequest(
+                "Triton's stock vLLM backend takes one prompt, as a string, and gives one choice.", param="prompt"
+            )
 
 
 def _sampling(body: Mapping[str, Any], request: records.Request) -> dict[str, Any]:

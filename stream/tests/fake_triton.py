@@ -1,4 +1,4 @@
-"""A Triton that answers from a script over real gRPC: what tests need of our backend's contract and of the stock one."""
+"""A Triton that answers from a script over real gRPC, by our backend's contract or the stock one."""
 
 import asyncio
 import json
@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc.aio
-from tritonclient.grpc import service_pb2_grpc
+from tritonclient.grpc import service_pb2_grpc  # type: ignore[import-untyped]  # generated, without types
 
 from inferno_stream.tensors import messages
 
 
-class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
+class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]  # as above
     """Serves model `model`, version 1. `answers` are the responses to each request, the last one final.
 
     An `asyncio.Event` among them is waited for. `asked` holds the requests, `cancelled` is set when a stream is cut.
@@ -96,5 +96,7 @@ def words(*texts: str, choice: int = 0, finish: str = "") -> dict[str, Any]:
 def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
     """Make the tensor that ends an answer."""
     return {
-        "usage": [json.dumps({"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "cached_tokens": 0})]
+        "usage": [
+            json.dumps({"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "cached_tokens": 0})
+        ]
     }

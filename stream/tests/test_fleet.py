@@ -106,9 +106,7 @@ async def test_leaving_cuts_the_stream(request_: Request) -> None:
         await fleet.close()
 
 
-@pytest.mark.parametrize(
-    "change", [{"incarnation": "2"}, {"state": ModelState.LOADING}], ids=["restarted", "reloaded"]
-)
+@pytest.mark.parametrize("change", [{"incarnation": "2"}, {"state": ModelState.LOADING}], ids=["restarted", "reloaded"])
 async def test_a_run_on_an_engine_that_is_gone_fails(request_: Request, change: dict[str, object]) -> None:
     async with FakeTriton([words("a"), asyncio.Event(), usage(1, 1)]) as triton:
         agents = Agents(host(triton.address))
@@ -172,9 +170,7 @@ async def test_a_stock_triton_is_found_by_its_address_and_does_completions_alone
         with pytest.raises(InvalidRequest, match="stock vLLM backend"):
             await run(fleet, chat)
         body = json.dumps({"prompt": "The capital is", "max_tokens": 4, "top_p": 0.5}).encode()
-        plain = Request(
-            "id", "completion", body, "model", "", chat.tenant, "reader", 0, seed=7
-        )
+        plain = Request("id", "completion", body, "model", "", chat.tenant, "reader", 0, seed=7)
         frames = await run(fleet, plain)
         await fleet.close()
     assert [json.loads(frame.delta)["text"] for frame in frames] == ["Par", "is"]

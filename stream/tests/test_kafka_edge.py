@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from log_platform import MakeDraft, Platform, Read
+from log_platform import MakeDraft, Platform, Read, Until
 
 from inferno_core import address
 from inferno_core.errors import Unavailable
@@ -59,9 +59,7 @@ async def test_a_slow_reader_is_cut_and_others_are_not(
         await slow.next(20.0)
 
 
-async def test_a_submit_that_is_given_up_leaves_no_reader(
-    platform: Platform, draft: MakeDraft, until: Until
-) -> None:
+async def test_a_submit_that_is_given_up_leaves_no_reader(platform: Platform, draft: MakeDraft, until: Until) -> None:
     edge = await platform.edge()
     submitting = asyncio.create_task(edge.submit(draft()))
     await asyncio.sleep(0)

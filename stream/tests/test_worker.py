@@ -197,7 +197,9 @@ async def test_a_stopped_worker_hands_over_at_once(
     assert accepted[-1].frame.final.failure.code == "worker_lost"
 
 
-async def test_what_a_former_owner_appends_is_void(platform: Platform, draft: MakeDraft, read: Read, settings) -> None:
+async def test_what_a_former_owner_appends_is_void(
+    platform: Platform, draft: MakeDraft, read: Read, settings: KafkaSettings
+) -> None:
     await platform.worker(FakeEngine(answer, pace=lambda: asyncio.sleep(0.01)))
     edge = await platform.edge()
     follower = await edge.submit(draft())
