@@ -1,5 +1,6 @@
 """The `inferno` command."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -43,6 +44,10 @@ def main() -> None:
         fail(error.message)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is still buffered must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
 def fail(message: str) -> NoReturn:

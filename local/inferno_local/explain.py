@@ -44,12 +44,20 @@ def ended(code: int) -> str:
         return f"was killed by signal {-code}"
 
 
-def cause(code: int, said: str) -> str:
-    """What to tell of a process that ended with `code` after it `said` its last words."""
+def recognised(said: str) -> str | None:
+    """A known trouble that `said` names, with its way out."""
     for pattern, way_out in _KNOWN:
         found = pattern.search(said)
         if found:
-            return f"{ended(code)}: {found[0]}; {way_out}"
+            return f"{found[0]}; {way_out}"
+    return None
+
+
+def cause(code: int, said: str) -> str:
+    """What to tell of a process that ended with `code` after it `said` its last words."""
+    known = recognised(said)
+    if known:
+        return f"{ended(code)}: {known}"
     if code < 0:
         return ended(code)
     lines = [line.strip() for line in said.splitlines() if line.strip()]

@@ -93,8 +93,11 @@ class Keeper:
             self._to("starting")
             late = await self._become_ready(self.child)
             code = await self.child.exit()
-        except (InfernoError, OSError) as error:
-            self.cause = str(error)
+        except OSError as error:
+            self.cause = f"could not be prepared: {explain.recognised(str(error)) or error}"
+            return False
+        except InfernoError as error:
+            self.cause = f"could not be prepared: {error.message}"
             return False
         self.child = None
         if self.part.ready is None and code == 0:
