@@ -44,9 +44,20 @@ from inferno_stream.scan import Search
 class Ground(Protocol):
     """What an owner stands on: its worker's ways to the log."""
 
-    engine: Engine
-    metrics: Metrics
-    max_held: int
+    @property
+    def engine(self) -> Engine:
+        """Where requests are run."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted."""
+        ...
+
+    @property
+    def max_held(self) -> int:
+        """How many frames of a generation are held until its claim is read back."""
+        ...
 
     def append_queue(self, p: int, record: QueueRecord, on_ack: OnAck | None) -> None:
         """Append to request partition `p`."""

@@ -1,0 +1,153 @@
+"""The shell alone, on a ground that keeps what it is told."""
+
+from log_platform import MakeDraft, Until
+
+from inferno_core import address
+from inferno_core.acceptance import History
+from inferno_core.address import Address
+from inferno_core.ownership import Committed
+from inferno_core.records import Claim, Done, Epoch, Final, Frame, Head, Outcome, QueueRecord, ReplyRecord, Request
+from inferno_stream.fake import FakeEngine, words
+from inferno_stream.metrics import Metrics
+from inferno_stream.owner import Owner
+from inferno_stream.producer import OnAck
+from inferno_stream.scan import Search
+
+
+class FakeGround:
+    """A log in memory: what is appended to p is read back by `settle`, acknowledgements come at once."""
+
+    max_held = 100
+
+    def __init__(self) -> None:
+        self.engine = FakeEngine(lambda request: words("a", "b"))
+        self.metrics = Metrics()
+        self.queue: list[QueueRecord] = []
+        self.replies: list[ReplyRecord] = []
+        self.searches: list[Search] = []
+        self.stepped_down: list[str] = []
+        self._read = 0
+
+    def append_queue(self, p: int, record: QueueRecord, on_ack: OnAck | None) -> None:
+        self.queue.append(record)
+        if on_ack:
+            on_ack(len(self.queue) - 1)
+
+    def append_reply(self, r: int, record: ReplyRecord, on_ack: OnAck | None) -> None:
+        self.replies.append(record)
+        if on_ack:
+            on_ack(len(self.replies) - 1)
+
+    def read_from(self, p: int, offset: int) -> None:
+        self._read = offset
+
+    def search(self, r: int, search: Search) -> None:
+        self.searches.append(search)
+
+    def fetch_committed(self, owner: Owner, epoch: int) -> None:
+        owner.begin(epoch, Committed())
+
+    def changed(self) -> None:
+        """Nothing takes by itself here."""
+
+    def step_down(self, owner: Owner, reason: str) -> None:
+        self.stepped_down.append(reason)
+        owner.close()
+
+    async def room(self) -> None:
+        """There is always room."""
+
+    def settle(self, owner: Owner) -> None:
+        """Let the owner read all of p that it has not read."""
+        while self._read < len(self.queue):
+            offset, self._read = self._read, self._read + 1
+            owner.read([(offset, self.queue[offset])])
+
+
+def request(draft: MakeDraft) -> Request:
+    made = draft()
+    place = Address(incarnation=b"test", topic=0, p=0, known=0, r=0, reply_from=0)
+    return made.request(address.issue(place, "chat", made.tenant, b"k" * 32), "reader", 2_000_000_000_000)
+
+
+def begin(ground: FakeGround, *records: QueueRecord) -> Owner:
+    ground.queue += records
+    owner = Owner(0, "worker", ground)
+    owner.assigned()
+    ground.settle(owner)
+    return owner
+
+
+def take(ground: FakeGround, owner: Owner) -> None:
+    (waiting,) = owner.waiting()
+    assert ground.engine.place is not None
+    owner.take(waiting, ground.engine.place)
+    ground.settle(owner)
+
+
+async def test_a_fresh_request_is_claimed_spoken_and_done(draft: MakeDraft, until: Until) -> None:
+    ground = FakeGround()
+    asked = request(draft)
+    owner = begin(ground, asked)
+    take(ground, owner)
+    await until(lambda: isinstance(ground.queue[-1], Done))
+    ground.settle(owner)
+    assert [type(record) for record in ground.queue] == [Request, Epoch, Claim, Done]
+    assert [type(record) for record in ground.replies] == [Head, Frame, Frame]
+    assert owner.running == 0
+    assert owner.committable == Committed(4, 1)
+
+
+async def test_what_another_claimed_and_spoke_ends_as_lost(draft: MakeDraft) -> None:
+    ground = FakeGround()
+    asked = request(draft)
+    owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
+    take(ground, owner)
+    (search,) = ground.searches
+    history = History()
+    history.frame(Frame(asked.id, 0, 0, 0, [1], b"{}"))
+    search.on_found(history)
+    last = ground.replies[-1]
+    assert isinstance(last, Frame)
+    assert last.final is not None
+    assert last.final.failure is not None
+    assert last.final.failure.code == "worker_lost"
+    assert owner.running == 0
+
+
+async def test_what_another_claimed_and_never_began_begins(draft: MakeDraft, until: Until) -> None:
+    ground = FakeGround()
+    asked = request(draft)
+    owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
+    take(ground, owner)
+    ground.searches[0].on_found(History())
+    await until(lambda: isinstance(ground.queue[-1], Done))
+    last = ground.replies[-1]
+    assert isinstance(last, Frame)
+    assert last.final is not None
+    assert last.final.outcome is Outcome.FINISHED
+
+
+async def test_what_can_not_be_read_again_ends(draft: MakeDraft) -> None:
+    ground = FakeGround()
+    asked = request(draft)
+    owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
+    take(ground, owner)
+    ground.searches[0].on_failed(Final(Outcome.HISTORY_EXPIRED))
+    last = ground.replies[-1]
+    assert isinstance(last, Frame)
+    assert last.final == Final(Outcome.HISTORY_EXPIRED)
+    assert owner.running == 0
+
+
+async def test_a_higher_epoch_ends_it_and_its_runs(draft: MakeDraft) -> None:
+    ground = FakeGround()
+    owner = begin(ground, request(draft))
+    take(ground, owner)
+    ground.queue.append(Epoch("other", "nonce"))
+    ground.settle(owner)
+    assert len(ground.stepped_down) == 1
+    assert owner.running == 0
+    said = len(ground.replies)
+    owner.read([])
+    assert len(ground.replies) == said

@@ -1,0 +1,120 @@
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+from log_platform import MakeDraft, Until
+
+from inferno_core.errors import InvalidRequest
+from inferno_core.ownership import EngineFrame
+from inferno_core.records import Final, Request
+from inferno_stream.fake import FakeEngine, Step, words
+from inferno_stream.runs import Run
+
+
+class Listener:
+    """Hears what a run says."""
+
+    def __init__(self) -> None:
+        self.steps: list[Sequence[EngineFrame]] = []
+        self.ends: list[Final | None] = []
+        self.room = asyncio.Event()
+        self.room.set()
+
+    def on_step(self, id: str, step: Sequence[EngineFrame]) -> None:
+        self.steps.append(step)
+
+    def on_end(self, id: str, failure: Final | None) -> None:
+        self.ends.append(failure)
+
+    async def wait_for_room(self) -> None:
+        await self.room.wait()
+
+
+Begin = Callable[..., Run]
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def begin(draft: MakeDraft, listener: Listener) -> Begin:
+    def make(engine: FakeEngine, *, max_held: int = 100, **deadlines: float) -> Run:
+        request = draft(**deadlines).request("id", "reader", 0)
+        place = engine.find(request)
+        assert place is not None
+        return Run(engine, request, place, listener.on_step, listener.on_end, listener.wait_for_room, max_held)
+
+    return make
+
+
+def answer(request: Request) -> list[Step]:
+    return words("a", "b", "c")
+
+
+async def test_passes_each_step_on_and_ends(begin: Begin, listener: Listener, until: Until) -> None:
+    begin(FakeEngine(answer))
+    await until(lambda: listener.ends)
+    assert len(listener.steps) == 3
+    assert listener.ends == [None]
+
+
+async def test_holds_no_more_than_it_may_until_it_is_spoken(begin: Begin, listener: Listener, until: Until) -> None:
+    run = begin(FakeEngine(answer), max_held=2)
+    await until(lambda: len(listener.steps) == 2)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(listener.steps) == 2
+    run.spoken()
+    await until(lambda: listener.ends == [None])
+
+
+async def test_waits_for_room_without_blaming_the_engine(begin: Begin, listener: Listener, until: Until) -> None:
+    listener.room.clear()
+    run = begin(FakeEngine(answer), between_tokens_s=1.0)
+    await until(lambda: listener.steps)
+    assert run.overdue(asyncio.get_running_loop().time() + 100) is None
+    listener.room.set()
+    await until(lambda: listener.ends == [None])
+
+
+async def test_knows_which_phase_lasted_too_long(begin: Begin, listener: Listener, until: Until) -> None:
+    gate: asyncio.Queue[None] = asyncio.Queue()
+    run = begin(FakeEngine(answer, pace=gate.get), first_token_s=1.0, between_tokens_s=5.0)
+    now = asyncio.get_running_loop().time()
+    assert run.overdue(now) is None
+    assert "first token" in (run.overdue(now + 2) or "")
+    gate.put_nowait(None)
+    await until(lambda: listener.steps)
+    assert run.overdue(now + 2) is None
+    assert "further token" in (run.overdue(now + 10) or "")
+    run.stop()
+
+
+async def test_a_refusal_keeps_its_code(begin: Begin, listener: Listener, until: Until) -> None:
+    begin(FakeEngine(lambda request: [InvalidRequest("no", param="n")]))
+    await until(lambda: listener.ends)
+    (final,) = listener.ends
+    assert final is not None
+    assert final.failure is not None
+    assert (final.failure.code, final.failure.param) == ("invalid_request", "n")
+
+
+async def test_words_that_break_off_are_a_failure(begin: Begin, listener: Listener, until: Until) -> None:
+    begin(FakeEngine(lambda request: words("a", "b")[:1]))
+    await until(lambda: listener.ends)
+    (final,) = listener.ends
+    assert final is not None
+    assert final.failure is not None
+    assert final.failure.code == "engine_failed"
+
+
+async def test_stopped_it_says_nothing_more(begin: Begin, listener: Listener, until: Until) -> None:
+    engine = FakeEngine(answer, pace=asyncio.Event().wait)
+    run = begin(engine)
+    await until(lambda: engine.running)
+    run.stop()
+    await until(lambda: engine.stopped)
+    assert listener.steps == []
+    assert listener.ends in ([], [None])
