@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 import numpy as np
+from grpc import StatusCode
+from grpc.aio import AioRpcError
 from tritonclient.grpc import InferInput  # type: ignore[import-untyped] # tritonclient ships no types
 from tritonclient.grpc.aio import InferenceServerClient  # type: ignore[import-untyped] # the same
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped] # the same
@@ -17,6 +19,10 @@ _LONGEST_CAUSE = 300
 
 class ControlFailed(Exception):
     """Triton refused, failed or did not answer; the message says what happened in a sentence."""
+
+
+class NoAnswer(ControlFailed):
+    """The deadline passed; that may be load as well as death."""
 
 
 class Control(Protocol):
@@ -39,11 +45,11 @@ class Control(Protocol):
         ...
 
     async def prove(self, name: str, version: str, timeout_s: float) -> None:
-        """Have one token generated. Raises ControlFailed."""
+        """Have one token generated. Raises ControlFailed, and NoAnswer where it only takes too long."""
         ...
 
-    async def successes(self, name: str, version: str) -> int:
-        """Give how many requests this version has answered since it was loaded. Raises ControlFailed."""
+    async def ping(self, name: str, version: str, timeout_s: float) -> None:
+        """Have a request refused, which waits for no slot: so the backend lives. Raises ControlFailed."""
         ...
 
     async def close(self) -> None:
@@ -79,25 +85,31 @@ class TritonControl:
 
     async def prove(self, name: str, version: str, timeout_s: float) -> None:
         """Have one token generated, over the stock contract, which every version speaks."""
-        stream = self._client.stream_infer(_one(name, version), stream_timeout=timeout_s)
-        words = 0
+        song = {"text_input": "The canary sings:", "sampling_parameters": '{"max_tokens": 1, "temperature": 0}'}
+        await self._have(name, version, song, "text_output", timeout_s)
+
+    async def ping(self, name: str, version: str, timeout_s: float) -> None:
+        """Have a request refused, which waits for no slot."""
+        await self._have(name, version, {"openai_body": "no JSON"}, "error", timeout_s)
+
+    async def _have(self, name: str, version: str, inputs: dict[str, str], output: str, timeout_s: float) -> None:
+        """Make a request on a stream of its own, and see that `output` comes."""
+        stream = self._client.stream_infer(_one(name, version, inputs), stream_timeout=timeout_s)
+        came = False
         try:
             async for result, error in stream:
                 if error is not None:
-                    raise ControlFailed(_sentence(error))
-                words += result.as_numpy("text_output") is not None
-        except InferenceServerException as error:
-            raise ControlFailed(_sentence(error)) from error
+                    raise _failure(error)
+                came = came or result.as_numpy(output) is not None
+        except AioRpcError as error:
+            # The client wraps the errors of its unary calls only.
+            late = error.code() is StatusCode.DEADLINE_EXCEEDED
+            raise _late() if late else ControlFailed(f"Triton's stream broke: {error.code().name}.") from error
         except asyncio.CancelledError:
             stream.cancel()
             raise
-        if not words:
+        if not came:
             raise ControlFailed("The canary generation gave no words.")
-
-    async def successes(self, name: str, version: str) -> int:
-        """Give how many requests this version has answered since it was loaded."""
-        statistics = await self._call(self._client.get_inference_statistics(name, version, client_timeout=_CALL_S))
-        return sum(int(model.inference_stats.success.count) for model in statistics.model_stats)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -107,17 +119,14 @@ class TritonControl:
         try:
             return await awaitable
         except InferenceServerException as error:
-            raise ControlFailed(_sentence(error)) from error
+            raise _failure(error) from error
 
 
-async def _one(name: str, version: str) -> AsyncIterator[dict[str, Any]]:
+async def _one(name: str, version: str, inputs: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
     yield {
         "model_name": name,
         "model_version": version,
-        "inputs": [
-            _text("text_input", "The canary sings:"),
-            _text("sampling_parameters", '{"max_tokens": 1, "temperature": 0}'),
-        ],
+        "inputs": [_text(tensor, value) for tensor, value in inputs.items()],
     }
 
 
@@ -127,9 +136,17 @@ def _text(name: str, value: str) -> Any:
     return tensor
 
 
+def _late() -> NoAnswer:
+    return NoAnswer("Triton did not answer in time.")
+
+
+def _failure(error: InferenceServerException) -> ControlFailed:
+    return _late() if "DEADLINE_EXCEEDED" in str(error.status()) else ControlFailed(_sentence(error))
+
+
 def _sentence(error: InferenceServerException) -> str:
     """Keep the cause of a failure and leave out the traceback around it, which Triton's log has in full."""
-    message = str(error.message())
+    message: str = str(error.message())  # pyright: ignore[reportUnknownArgumentType] -- tritonclient ships no types
     causes = _CAUSE.findall(message)
     if causes:
         kind, words = causes[-1]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from inferno_core.settings import SyntheticSettings
 from inferno_engine.errors import Unverified
 from inferno_engine.weights import Weights
 
@@ -13,7 +14,8 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One version that is to be served.
 
     `source` is a folder of the model repository, with config.pbtxt and `<version>/model.json`; `weights` a folder of
-    weights ("" for an engine without any), whose digest (see `weights.folder_digest`) must be `digest`.
+    weights ("" for an engine without any), whose digest (see `weights.folder_digest`) must be `digest`. `arguments`
+    stand above those of model.json.
     """
 
     name: str
@@ -22,6 +24,7 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: str = ""
     digest: str = ""
     default: bool = False
+    arguments: dict[str, float] = {}
 
     @property
     def key(self) -> tuple[str, str]:
@@ -29,9 +32,10 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.name, self.version
 
 
-def synthetic(checkout: Path, *, default: bool) -> DesiredModel:
+def synthetic(checkout: Path, settings: SyntheticSettings = SyntheticSettings(), *, default: bool) -> DesiredModel:
     """Describe the synthetic model."""
-    return DesiredModel("synthetic", "1", str(_source(checkout, "synthetic")), default=default)
+    arguments = {"step_ms": settings.step_ms, "max_num_seqs": settings.slots, "max_model_len": settings.context}
+    return DesiredModel("synthetic", "1", str(_source(checkout, "synthetic")), default=default, arguments=arguments)
 
 
 def smollm2(checkout: Path, weights: Weights, *, default: bool) -> DesiredModel:

@@ -2,11 +2,13 @@
 
 import asyncio
 
-from inferno_engine.control import ControlFailed
+from inferno_engine.control import ControlFailed, NoAnswer
 
 
 class FakeControl:
-    """A Triton in memory. `failures` holds sentences with which the next loads fail; `mute` models give no words."""
+    """A Triton in memory. `failures` holds sentences with which the next loads fail; `mute`
+    models give no words, `busy` ones give them too late.
+    """
 
     def __init__(self) -> None:
         self.alive = True
@@ -15,6 +17,8 @@ class FakeControl:
         self.unloads: list[str] = []
         self.failures: list[str] = []
         self.mute: set[str] = set()
+        self.busy: set[str] = set()
+        self.pings = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -46,12 +50,15 @@ class FakeControl:
 
     async def prove(self, name: str, version: str, timeout_s: float) -> None:
         """Generate, unless mute."""
+        if name in self.busy:
+            raise NoAnswer("Triton did not answer in time.")
+        await self.ping(name, version, timeout_s)
+
+    async def ping(self, name: str, version: str, timeout_s: float) -> None:
+        """Refuse, unless mute."""
+        self.pings += 1
         if name in self.mute or (name, version) not in self.served:
             raise ControlFailed("The canary generation gave no words.")
-
-    async def successes(self, name: str, version: str) -> int:
-        """Give none: nobody asks."""
-        return 0
 
     async def close(self) -> None:
         """Leave."""

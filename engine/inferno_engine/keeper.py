@@ -12,7 +12,7 @@ from pathlib import Path
 
 from inferno_core.hosts import HostedModel, ModelState
 from inferno_engine import layout
-from inferno_engine.control import Control, ControlFailed
+from inferno_engine.control import Control, ControlFailed, NoAnswer
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
 from inferno_engine.layout import Verified
@@ -103,40 +103,43 @@ class Keeper:
         verified = self._verified = await asyncio.to_thread(layout.verify, self.model)
         async with self._place.loading:
             self._turn(ModelState.LOADING)
-            begun = time.monotonic()
             await self._load(verified)
-            self._turn(ModelState.PROVING)
-            await self._prove()
-        self._place.load_times.remember(verified.fingerprint, time.monotonic() - begun)
         self._turn(ModelState.READY)
 
     async def _load(self, verified: Verified) -> None:
-        """Load, unless Triton serves just this already, as when only the agent was started anew."""
-        place = self._place
+        """Load and prove, unless Triton serves just this already, as when only the agent was started anew."""
+        place, begun = self._place, time.monotonic()
         changed = await asyncio.to_thread(layout.lay_out, verified, place.repository)
-        if changed or self.model.key not in await place.control.ready():
+        missing = changed or self.model.key not in await place.control.ready()
+        if missing:
             await place.control.load(self.model.name, place.pace.load_timeout_s)
-
-    async def _prove(self) -> None:
-        try:
-            await self._place.control.prove(self.model.name, self.model.version, self._place.pace.canary_timeout_s)
-        except ControlFailed:
-            # Its process may be dead while Triton takes it for ready: only unloading clears that.
-            await self._place.control.unload(self.model.name, self._place.pace.load_timeout_s)
-            raise
+        self._turn(ModelState.PROVING)
+        await self._prove()
+        if missing:
+            place.load_times.remember(verified.fingerprint, time.monotonic() - begun)
 
     async def _watch(self) -> None:
-        """Return when the version no longer answers. Traffic that succeeds is proof enough."""
-        control, answered = self._place.control, -1
+        """Return, by raising ControlFailed, when the version no longer answers."""
         while True:
             await asyncio.sleep(self._place.pace.canary_every_s)
-            if self.model.key not in await control.ready():
+            if self.model.key not in await self._place.control.ready():
                 raise ControlFailed("Triton serves it no longer.")
-            now_answered = await control.successes(self.model.name, self.model.version)
-            if now_answered == answered:
-                await self._prove()
-                now_answered = await control.successes(self.model.name, self.model.version)
-            answered = now_answered
+            await self._prove()
+
+    async def _prove(self) -> None:
+        """Have a token generated. Triton takes a version for ready whose process is dead, and only unloading
+        clears that.
+        """
+        control, pace = self._place.control, self._place.pace
+        try:
+            try:
+                await control.prove(self.model.name, self.model.version, pace.canary_timeout_s)
+            except NoAnswer:
+                # All slots may be taken for longer than that; whoever refuses promptly is alive.
+                await control.ping(self.model.name, self.model.version, pace.canary_timeout_s)
+        except ControlFailed:
+            await control.unload(self.model.name, pace.load_timeout_s)
+            raise
 
     def _turn(self, state: ModelState, detail: str = "") -> None:
         if state is not self._state:

@@ -98,6 +98,17 @@ async def test_a_dead_stub_is_found_by_the_canary_and_reloaded(notices: Notices,
     assert control.unloads == ["small"]
 
 
+async def test_one_that_is_only_busy_is_left_alone(notices: Notices, control: FakeControl):
+    await notices.until(in_state(ModelState.READY))
+    control.busy.add("small")
+    before = control.pings
+    for _ in range(3):
+        notices.last = None
+        await notices.until(in_state(ModelState.READY))
+    assert control.pings > before
+    assert control.unloads == []
+
+
 async def test_a_triton_that_began_anew_is_loaded_again_under_another_incarnation(
     notices: Notices, control: FakeControl
 ):

@@ -40,9 +40,8 @@ def test_the_capital_of_france(smollm2: Server):
 
 
 def test_choices_stop_strings_and_log_probabilities_are_vllms_own(smollm2: Server):
-    answer = chat(
-        smollm2.address, "smollm2", messages=QUESTION, temperature=0, n=2, logprobs=True, top_logprobs=1, stop=[" is"]
-    )
+    body = {"messages": QUESTION, "top_k": 1, "n": 2, "logprobs": True, "top_logprobs": 1, "stop": [" is"]}
+    answer = chat(smollm2.address, "smollm2", **body)
     assert {answer.text(0), answer.text(1)} == {"The capital of France"}
     words = [choice for choice in answer.choices() if choice["logprobs"]]
     assert words[0]["logprobs"]["content"][0]["token"] == "The"

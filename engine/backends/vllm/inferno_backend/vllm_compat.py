@@ -65,6 +65,9 @@ class Serving:
             if not hasattr(args, key):
                 raise ValueError(f"model.json: vLLM knows no argument {key!r}.")
             setattr(args, key, value)
+        if arguments.get("enforce_eager"):
+            # vLLM compiles some functions even so, such as that of log-probabilities: half a minute at their first use.
+            os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
         chosen = {key: value for key, value in arguments.items() if key in _ENGINE_FIELDS}
         engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**chosen))
         args.served_model_name = [name]
