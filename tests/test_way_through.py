@@ -112,18 +112,21 @@ def read(bootstrap: str, topic: str, partition: int, start: int, decode: Any, la
 
 
 async def test_a_hang_up_frees_the_slot(make_stack: Any) -> None:
-    """One slot in the engine, taken by an endless answer: the next one speaks as soon as its reader hangs up."""
+    """All slots of the engine are taken by endless answers: the one that waits speaks once a reader hangs up."""
     stack = make_stack(INFERNO_SYNTHETIC__SLOTS="4").up("--engine", "synthetic")
     async with stack.client(limits=httpx.Limits(max_connections=None)) as client:
-        holders = [await opened(client, f"Hold {number}.") for number in range(4)]
+        holders = [await Open.begin(client, f"Hold {number}.") for number in range(4)]
+        for holder in holders:
+            await holder.first_word()
         freed: list[float] = []
         for number in range(20):
-            waiting = asyncio.create_task(opened(client, f"Wait {number}."))
-            await admitted(stack, waiting)
+            # Its status line comes a second after it was admitted, without a word: by then the engine has it.
+            waiting = await Open.begin(client, f"Wait {number}.")
             started = time.monotonic()
             await holders.pop(0).aclose()
-            holders.append(await waiting)
+            await waiting.first_word()
             freed.append(time.monotonic() - started)
+            holders.append(waiting)
         for holder in holders:
             await holder.aclose()
     assert statistics.quantiles(freed, n=20)[-1] <= 0.25, freed
@@ -132,32 +135,26 @@ async def test_a_hang_up_frees_the_slot(make_stack: Any) -> None:
 class Open:
     """A stream that was begun and is kept open."""
 
-    def __init__(self, context: Any, lines: Any) -> None:
+    def __init__(self, context: Any, response: httpx.Response) -> None:
         self._context = context
-        self._lines = lines
+        self._lines = response.aiter_lines()
+
+    @classmethod
+    async def begin(cls, client: httpx.AsyncClient, prompt: str) -> "Open":
+        """Ask for a long answer; return at its status line."""
+        asked = body(prompt, max_tokens=8000) | {"stream": True}
+        context = client.stream("POST", "/v1/chat/completions", json=asked)
+        response = await context.__aenter__()
+        assert response.status_code == 200, await response.aread()
+        return cls(context, response)
+
+    async def first_word(self) -> None:
+        """Wait for its first word."""
+        async for line in self._lines:
+            if line.startswith("data: ") and words([json.loads(line.removeprefix("data: "))]):
+                return
+        raise AssertionError("the answer ended before its first word")
 
     async def aclose(self) -> None:
         """Hang up."""
-        await self._lines.aclose()
         await self._context.__aexit__(None, None, None)
-
-
-async def opened(client: httpx.AsyncClient, prompt: str) -> Open:
-    """Begin a long answer; return at its first word."""
-    context = client.stream("POST", "/v1/chat/completions", json=body(prompt, max_tokens=8000) | {"stream": True})
-    response = await context.__aenter__()
-    assert response.status_code == 200, await response.aread()
-    lines = response.aiter_lines()
-    async for line in lines:
-        if line.startswith("data: ") and words([json.loads(line.removeprefix("data: "))]):
-            return Open(context, lines)
-    raise AssertionError("the answer ended before its first word")
-
-
-async def admitted(stack: Any, waiting: asyncio.Task[Open]) -> None:
-    """Wait until the engine holds a request that it has no slot for."""
-    url = f"http://{stack.status['endpoints']['triton_metrics']}/metrics"
-    async with httpx.AsyncClient() as client:
-        while "inferno_requests_waiting 0" in (await client.get(url)).text and not waiting.done():
-            await asyncio.sleep(0.02)
-    assert not waiting.done()

@@ -125,6 +125,14 @@ class WorkerSettings(_Group):
     )
 
 
+class SyntheticSettings(_Group):
+    """The engine that needs no model, as the embedded stack starts it."""
+
+    step_ms: float = Field(default=20.0, ge=0, description="How long a step takes, in ms. 0: as fast as it goes.")
+    slots: int = Field(default=64, ge=1, description="Generations that run at once; more wait in the engine.")
+    context: int = Field(default=8192, ge=16, description="The longest prompt and answer together, in tokens.")
+
+
 class AgentSettings(_Group):
     """The agent beside one Triton. The embedded stack fills these in."""
 
@@ -198,4 +206,5 @@ class Settings(BaseSettings):
     deadlines: DeadlineSettings = DeadlineSettings()
     worker: WorkerSettings = WorkerSettings()
     agent: AgentSettings = AgentSettings()
+    synthetic: SyntheticSettings = SyntheticSettings()
     secrets: SecretSettings = SecretSettings()

@@ -32,7 +32,7 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.name, self.version
 
 
-def synthetic(checkout: Path, settings: SyntheticSettings = SyntheticSettings(), *, default: bool) -> DesiredModel:
+def synthetic(checkout: Path, settings: SyntheticSettings, *, default: bool) -> DesiredModel:
     """Describe the synthetic model."""
     arguments = {"step_ms": settings.step_ms, "max_num_seqs": settings.slots, "max_model_len": settings.context}
     return DesiredModel("synthetic", "1", str(_source(checkout, "synthetic")), default=default, arguments=arguments)

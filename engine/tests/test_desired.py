@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 
+from inferno_core.settings import SyntheticSettings
 from inferno_engine import desired
 from inferno_engine.errors import Unverified
 
 
 def test_what_is_written_is_read(tmp_path: Path):
-    models = [desired.synthetic(tmp_path, default=True)]
+    models = [desired.synthetic(tmp_path, SyntheticSettings(step_ms=5), default=True)]
     desired.write(tmp_path / "folder" / "desired.json", models)
     assert desired.read(tmp_path / "folder" / "desired.json") == models
 

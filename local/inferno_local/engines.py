@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inferno_core.errors import Unavailable
+from inferno_core.settings import Settings
 from inferno_engine import desired, environment, weights
 from inferno_engine.environment import Environment
 from inferno_engine.errors import SetupFailed
@@ -21,10 +22,10 @@ class EngineSetup(NamedTuple):
     models: Sequence[desired.DesiredModel]
 
 
-def ensure(engine: Engine, report: Report = silent) -> EngineSetup:
+def ensure(engine: Engine, settings: Settings, report: Report = silent) -> EngineSetup:
     """Install and convert what is missing; once it is there this takes milliseconds. Raises `Unavailable`."""
     try:
-        return _SETUPS[engine](report)
+        return _SETUPS[engine](settings, report)
     except SetupFailed as error:
         raise Unavailable(str(error)) from error
 
@@ -36,12 +37,12 @@ def write_desired(home: Home, engine: Engine, setup: EngineSetup) -> Path:
     return path
 
 
-def _synthetic(report: Report) -> EngineSetup:
+def _synthetic(settings: Settings, report: Report) -> EngineSetup:
     made = environment.ensure_triton_environment(ROOT, report)
-    return EngineSetup(made, [desired.synthetic(ROOT, default=True)])
+    return EngineSetup(made, [desired.synthetic(ROOT, settings.synthetic, default=True)])
 
 
-def _vllm(report: Report) -> EngineSetup:
+def _vllm(_: Settings, report: Report) -> EngineSetup:
     made = environment.ensure_vllm_environment(ROOT, report)
     converted = weights.ensure_smollm2(ROOT, made, report)
     return EngineSetup(made, [desired.smollm2(ROOT, converted, default=True)])

@@ -12,4 +12,4 @@ def ensure(settings: Settings, wanted: Wanted, report: Report) -> None:
         jars.ensure(checkout.JARS_LOCK, checkout.JARS, report)
         training.ensure(report)
     if not settings.triton.urls:
-        engines.ensure(wanted.engine, report)
+        engines.ensure(wanted.engine, settings, report)
