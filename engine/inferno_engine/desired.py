@@ -9,6 +9,8 @@ from inferno_core.settings import SyntheticSettings
 from inferno_engine.errors import Unverified
 from inferno_engine.weights import Weights
 
+_DEFAULTS = SyntheticSettings()
+
 
 class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One version that is to be served.
@@ -24,7 +26,7 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: str = ""
     digest: str = ""
     default: bool = False
-    arguments: dict[str, float] = {}
+    arguments: tuple[tuple[str, float], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -34,7 +36,11 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def synthetic(checkout: Path, settings: SyntheticSettings, *, default: bool) -> DesiredModel:
     """Describe the synthetic model."""
-    arguments = {"step_ms": settings.step_ms, "max_num_seqs": settings.slots, "max_model_len": settings.context}
+    arguments = (
+        ("step_ms", settings.step_ms),
+        ("max_num_seqs", settings.slots),
+        ("max_model_len", settings.context),
+    )
     return DesiredModel("synthetic", "1", str(_source(checkout, "synthetic")), default=default, arguments=arguments)
 
 

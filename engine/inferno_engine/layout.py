@@ -50,7 +50,7 @@ def verify(model: DesiredModel) -> Verified:
         raise Unverified(f"Version {model.version!r} of {model.name} must be a number from 1 on.")
     source = _real(Path(model.source), model)
     config = _text(source / "config.pbtxt", model)
-    arguments = _arguments(_text(source / model.version / "model.json", model), model) | model.arguments
+    arguments = _arguments(_text(source / model.version / "model.json", model), model) | dict(model.arguments)
     if model.weights:
         _check_weights(_real(Path(model.weights), model), model)
         arguments["model"] = model.weights
