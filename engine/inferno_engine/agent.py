@@ -48,7 +48,7 @@ class Agent:
         self._publish = publish
         self._control = control
         self._changed = asyncio.Event()
-        self._keepers: dict[DesiredModel, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._keepers: dict[tuple[str, str], tuple[Keeper, asyncio.Task[None]]] = {}
         self._place = Place(
             control=control,
             repository=post.repository,
@@ -100,32 +100,32 @@ class Agent:
         except Unverified as error:
             # What serves goes on serving; a broken file takes nothing down.
             _log.warning("%s", error)
-            return list(self._keepers)
+            return [keeper.model for keeper, _ in self._keepers.values()]
 
     async def _follow(self, models: list[DesiredModel]) -> None:
-        for model in [model for model in self._keepers if model not in models]:
-            await self._dismiss([model])
-            await self._retire(model, keep={other.key for other in models})
-        for model in models:
-            if model not in self._keepers:
+        wanted = {model.key: model for model in models}
+        for key in [key for key, (keeper, _) in self._keepers.items() if wanted.get(key) != keeper.model]:
+            await self._dismiss([key])
+            if key not in wanted:
+                await self._retire(*key)
+        for key, model in wanted.items():
+            if key not in self._keepers:
                 keeper = Keeper(model, self._place)
-                self._keepers[model] = (keeper, asyncio.create_task(keeper.run()))
+                self._keepers[key] = (keeper, asyncio.create_task(keeper.run()))
 
-    async def _retire(self, model: DesiredModel, keep: set[tuple[str, str]]) -> None:
+    async def _retire(self, name: str, version: str) -> None:
         """Take a version that is no longer wanted out of service."""
-        if model.key in keep:
-            return
-        layout.remove(model.name, model.version, self._post.repository)
+        layout.remove(name, version, self._post.repository)
         try:
-            if any(name == model.name for name, _ in layout.laid_out(self._post.repository)):
-                await self._control.load(model.name, self._place.pace.load_timeout_s)
+            if any(other == name for other, _ in layout.laid_out(self._post.repository)):
+                await self._control.load(name, self._place.pace.load_timeout_s)
             else:
-                await self._control.unload(model.name, self._place.pace.load_timeout_s)
+                await self._control.unload(name, self._place.pace.load_timeout_s)
         except ControlFailed as error:
-            _log.warning("%s:%s could not be retired: %s", model.name, model.version, error)
+            _log.warning("%s:%s could not be retired: %s", name, version, error)
 
-    async def _dismiss(self, models: list[DesiredModel]) -> None:
-        tasks = [self._keepers.pop(model)[1] for model in models]
+    async def _dismiss(self, keys: list[tuple[str, str]]) -> None:
+        tasks = [self._keepers.pop(key)[1] for key in keys]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

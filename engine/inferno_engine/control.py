@@ -140,13 +140,13 @@ def _late() -> NoAnswer:
     return NoAnswer("Triton did not answer in time.")
 
 
-def _failure(error: InferenceServerException) -> ControlFailed:
+def _failure(error: Any) -> ControlFailed:
     return _late() if "DEADLINE_EXCEEDED" in str(error.status()) else ControlFailed(_sentence(error))
 
 
-def _sentence(error: InferenceServerException) -> str:
+def _sentence(error: Any) -> str:
     """Keep the cause of a failure and leave out the traceback around it, which Triton's log has in full."""
-    message: str = str(error.message())  # pyright: ignore[reportUnknownArgumentType] -- tritonclient ships no types
+    message = str(error.message())
     causes = _CAUSE.findall(message)
     if causes:
         kind, words = causes[-1]

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from inferno_core.hosts import Host, ModelState
@@ -123,6 +124,16 @@ async def test_what_is_no_longer_desired_is_unloaded(notices: Notices, control: 
     await notices.until(lambda host: host.models == ())
     assert control.served == set()
     assert not (post.repository / "small").exists()
+
+
+async def test_other_arguments_load_the_version_again(notices: Notices, control: FakeControl, post: Post):
+    first = await notices.until(in_state(ModelState.READY))
+    (model,) = desired.read(post.desired)
+    desired.write(post.desired, [msgspec.structs.replace(model, arguments={"max_num_seqs": 9})])
+    await notices.until(lambda host: bool(host.models) and host.models[0].slots == 9)
+    second = await notices.until(in_state(ModelState.READY))
+    assert second.models[0].fingerprint != first.models[0].fingerprint
+    assert control.loads == ["small", "small"]
 
 
 async def test_a_broken_desired_file_takes_nothing_down(notices: Notices, control: FakeControl, post: Post):
