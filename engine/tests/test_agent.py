@@ -129,7 +129,7 @@ async def test_what_is_no_longer_desired_is_unloaded(notices: Notices, control: 
 async def test_other_arguments_load_the_version_again(notices: Notices, control: FakeControl, post: Post):
     first = await notices.until(in_state(ModelState.READY))
     (model,) = desired.read(post.desired)
-    desired.write(post.desired, [msgspec.structs.replace(model, arguments={"max_num_seqs": 9})])
+    desired.write(post.desired, [msgspec.structs.replace(model, arguments=(("max_num_seqs", 9),))])
     await notices.until(lambda host: bool(host.models) and host.models[0].slots == 9)
     second = await notices.until(in_state(ModelState.READY))
     assert second.models[0].fingerprint != first.models[0].fingerprint
