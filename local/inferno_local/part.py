@@ -33,6 +33,7 @@ class Part:
     """A process of the stack.
 
     `env` is all that the process gets. `needs` names the parts that must be ready before it is started the first time.
+    `uses` names those that it waits for by itself: it is started beside them, and stopped before both kinds.
     `prepare` runs before every start and repairs what a crash left. `ready` gives None once the process answers, else
     what it waits for; None instead of a function marks a task, which is over when it exits with 0. `ready_s`, `stop_s`:
     deadlines in seconds, after which it is killed. `nobody`: it refuses to run as root. `cwd`: its folder, the home
@@ -43,6 +44,7 @@ class Part:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     needs: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
     prepare: Prepare = nothing
     ready: Ready | None
     stop_signal: signal.Signals = signal.SIGTERM

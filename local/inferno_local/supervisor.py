@@ -74,7 +74,7 @@ class Supervisor:
 
         async def stop(keeper: Keeper) -> None:
             for other in self.keepers:
-                if keeper.part.name in other.part.needs and other.part.name in stopped:
+                if keeper.part.name in other.part.needs | other.part.uses and other.part.name in stopped:
                     await stopped[other.part.name].wait()
             await keeper.stop()
             stopped[keeper.part.name].set()

@@ -7,6 +7,8 @@ from inferno_local.part import Part
 from inferno_local.ports import LOOPBACK, Ports
 from inferno_local.probes import healthy
 
+_SERVERS = frozenset({"kafka", "postgres", "redis"})
+
 
 def platform_part(kind: str, index: int, ports: Ports, env: Mapping[str, str], needs: frozenset[str]) -> Part:
     """Process `index` of a kind that serves nothing but its own health and metrics, as worker and agent."""
@@ -41,6 +43,7 @@ def _part(kind: str, name: str, port: int, env: Mapping[str, str], needs: frozen
         argv=(sys.executable, "-m", "inferno_cli.run", kind),
         env={**env, "INFERNO_NAME": name},
         needs=needs,
+        uses=_SERVERS,
         ready=ready,
         stop_s=12,
         endpoints={name: address},

@@ -43,9 +43,7 @@ def triton_part(home: Home, ports: Ports, environment: Environment, index: int) 
     )
 
 
-def agent_part(
-    home: Home, ports: Ports, env: Mapping[str, str], index: int, desired: Path, needs: frozenset[str]
-) -> Part:
+def agent_part(home: Home, ports: Ports, env: Mapping[str, str], index: int, desired: Path) -> Part:
     """The agent beside Triton number `index`."""
     host = f"triton-{index}"
     numbers = _ports(ports, host)
@@ -58,7 +56,7 @@ def agent_part(
         "INFERNO_AGENT__DESIRED": str(desired),
         "INFERNO_AGENT__STATE": str(folder),
     }
-    return platform_part("agent", index, ports, {**env, **settings}, needs | {host})
+    return platform_part("agent", index, ports, {**env, **settings}, frozenset({host}))
 
 
 def _ports(ports: Ports, name: str) -> triton.Ports:
