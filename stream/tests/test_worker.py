@@ -53,7 +53,7 @@ async def test_a_hundred_streams_each_token_once_and_in_order(
 
 
 async def test_what_waits_is_served_one_project_after_the_other(
-    platform: Platform, draft: MakeDraft, read: Read
+    platform: Platform, draft: MakeDraft, read: Read, until: Until
 ) -> None:
     order: list[str] = []
 
@@ -67,11 +67,11 @@ async def test_what_waits_is_served_one_project_after_the_other(
     worker = await platform.worker(engine, slots=1)
     followers = [await edge.submit(draft("busy")) for _ in range(8)]
     followers.append(await edge.submit(draft("quiet")))
-    await asyncio.sleep(0)
+    await until(lambda: sum(1 for owner in worker._owners.values() for _ in owner.waiting()) == 9)
     engine.place = place
     worker.changed()
     await asyncio.gather(*(read(follower) for follower in followers))
-    assert order.index("quiet") <= 2
+    assert order.index("quiet") <= 1
 
 
 async def test_a_reader_that_leaves_stops_the_engine(platform: Platform, draft: MakeDraft, until: Until) -> None:
@@ -198,18 +198,20 @@ async def test_a_stopped_worker_hands_over_at_once(
 
 
 async def test_what_a_former_owner_appends_is_void(
-    platform: Platform, draft: MakeDraft, read: Read, settings: KafkaSettings
+    platform: Platform, draft: MakeDraft, read: Read, settings: KafkaSettings, until: Until
 ) -> None:
-    await platform.worker(FakeEngine(answer, pace=lambda: asyncio.sleep(0.01)))
+    gate = asyncio.Event()
+    await platform.worker(FakeEngine(answer, pace=gate.wait))
     edge = await platform.edge()
     follower = await edge.submit(draft())
-    await follower.next(20.0)
+    await until(lambda: follower.head)
     zombie = LogProducer(kafka.producer(settings.bootstrap_servers, "zombie", timeout_ms=5000))
     r = address.locate(follower.id).r
-    lies = Frame(follower.id, -1, 0, 1, [666], b"lie", final=Final(Outcome.FINISHED))
+    lies = Frame(follower.id, -1, 0, 0, [666], b"lie", final=Final(Outcome.FINISHED))
     for value in codec.encode_frames([lies]):
         await zombie.send(settings.reply_topic, r, value)
     await zombie.close(1.0)
+    gate.set()
     accepted = await read(follower)
     assert all(one.frame.delta != b"lie" for one in accepted)
     assert accepted[-1].token_index == 49
@@ -236,8 +238,7 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_and_repeats_nothing(
     await platform.worker(FakeEngine(answer, pace=lambda: asyncio.sleep(0.05)))
     edge = await platform.edge()
     followers = [await edge.submit(draft()) for _ in range(20)]
-    for follower in followers:
-        assert await follower.next(20.0)
+    await until(lambda: all(follower.head for follower in followers))
     reading = asyncio.gather(*(read(follower) for follower in followers))
     broker.kill()
     await until(lambda: edge.healthy is not None)
