@@ -88,9 +88,11 @@ class Stack:
         except httpx.HTTPError:
             return False
 
-    def leftovers(self) -> list[str]:
-        """Processes on this machine that were started for this stack."""
-        return [process.info["name"] for process in psutil.process_iter(["name"]) if self._is_ours(process)]
+    def leftovers(self, within_s: float) -> list[str]:
+        """What still runs on this machine of all that was started for this stack, after it had time to go."""
+        ours = [process for process in psutil.process_iter() if self._is_ours(process)]
+        _, alive = psutil.wait_procs(ours, within_s)
+        return [str(process) for process in alive]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -128,4 +130,4 @@ def make_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     yield make
     for each in made:
         each.command("down", timeout_s=120)
-        assert each.leftovers() == []
+        assert each.leftovers(within_s=5) == []

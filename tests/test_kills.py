@@ -4,20 +4,20 @@ import asyncio
 import json
 import os
 import signal
-import time
 from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from inferno_engine.synthetic import text as synthetic
+from inferno_engine.synthetic.request import chat_text
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
+MESSAGES = [{"role": "user", "content": "Speak for a while."}]
 ASKED = {
     "model": "synthetic",
-    "messages": [{"role": "user", "content": "Speak for a while."}],
+    "messages": MESSAGES,
     "temperature": 0,
     "max_tokens": 200,
 }
@@ -73,7 +73,7 @@ async def whole(stack: Any) -> Answer:
 
 
 def expected() -> str:
-    return synthetic.chat_text(ASKED["messages"], ASKED)
+    return chat_text(MESSAGES, temperature=0, max_tokens=200)
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis", "agent-0"])
@@ -143,10 +143,7 @@ async def test_a_killed_supervisor_leaves_nothing_and_up_repairs(make_stack: Any
     urls = stack.credentials["api_urls"]
     pids = [process["pid"] for process in stack.status["processes"]]
     os.kill(psutil.Process(pids[0]).ppid(), signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while stack.leftovers():
-        assert time.monotonic() < deadline, stack.leftovers()
-        await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(stack.leftovers, within_s=15) == []
     stack.up("--engine", "synthetic")
     assert stack.credentials["api_urls"] == urls
     assert (await whole(stack)).text == expected()

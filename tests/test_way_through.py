@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from inferno_core import address, codec
 from inferno_core.records import Claim, Done, Frame, Head, Request
-from inferno_engine.synthetic import text as synthetic
+from inferno_engine.synthetic.request import chat_text, completion_text
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -35,7 +35,7 @@ def words(of: list[dict[str, Any]]) -> str:
 
 
 def expected(request: dict[str, Any]) -> str:
-    return synthetic.chat_text(request["messages"], request)
+    return chat_text(request["messages"], temperature=0, max_tokens=request["max_tokens"])
 
 
 async def test_a_hundred_streams_get_every_token_once_and_in_order(stack: Any) -> None:
@@ -67,7 +67,7 @@ async def test_completions_answer_too(stack: Any) -> None:
     async with stack.client() as client:
         answer = (await client.post("/v1/completions", json=request)).json()
     assert answer["object"] == "text_completion"
-    assert answer["choices"][0]["text"] == synthetic.completion_text(request["prompt"], request)
+    assert answer["choices"][0]["text"] == completion_text("Once upon a time", temperature=0, max_tokens=12)
 
 
 async def test_the_whole_life_of_a_request_stands_in_the_log(stack: Any) -> None:
