@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput
 
-from inferno_engine import triton
+from inferno_engine import shared_memory, triton
 from inferno_engine.environment import Environment
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +88,7 @@ def serve(environment: Environment, run_folder: Path) -> Iterator[Server]:
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert ended(stubs, 10)
+        shared_memory.clean(run_folder)
 
 
 def _until_live(server: Server) -> None:
