@@ -68,9 +68,15 @@ class Admin:
 
     async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """Give the offset after the last record of each partition."""
+        return await self._offsets(topic, partitions, _library.OffsetSpec.latest())
+
+    async def starts(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Give the offset of the oldest record that each partition still holds."""
+        return await self._offsets(topic, partitions, _library.OffsetSpec.earliest())
+
+    async def _offsets(self, topic: str, partitions: Iterable[int], which: Any) -> dict[int, int]:
         client = self._client
-        latest = _library.OffsetSpec.latest()
-        places = {TopicPartition(topic, partition): latest for partition in partitions}
+        places = {TopicPartition(topic, partition): which for partition in partitions}
         found = client.list_offsets(places, request_timeout=_ASK_S)
         return {place.partition: (await self._result(client, future)).offset for place, future in found.items()}
 

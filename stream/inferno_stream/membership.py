@@ -111,11 +111,19 @@ def group_of(topic: str) -> str:
 
 
 async def committed(admin: Admin, topic: str, p: int) -> Committed:
-    """Fetch what is committed for `p`, and the epoch in its metadata; raises `KafkaException`."""
+    """Fetch what is committed for `p`, and the epoch in its metadata; raises `KafkaException`.
+
+    What retention took away, while nobody owned p, lies before the place that is given.
+    """
+    start = (await admin.starts(topic, [p]))[p]
     place = await admin.committed(group_of(topic), topic, p)
     if place is None:
-        return Committed()
+        return Committed(start)
+    return Committed(max(place.offset, start), _epoch(place.metadata))
+
+
+def _epoch(metadata: str) -> int:
     try:
-        return json.decode(place.metadata, type=Committed)
+        return json.decode(metadata, type=Committed).epoch
     except DecodeError:
-        return Committed(place.offset)
+        return -1

@@ -205,7 +205,7 @@ class Worker:
                 owner.read(some)
 
     def _lost(self, lost: Lost) -> None:
-        """The committed place is no longer in the log. What it held is older than any deadline: go on at its start."""
+        """The place is no longer in the log, so it is older than any deadline. Begin again where the log does."""
         logger.error("partition %d of the queue can't be read where it was left: %s", lost.partition, lost.reason)
         if owner := self._owners.get(lost.partition):
             self.step_down(owner, lost.reason)
