@@ -44,7 +44,6 @@ class StackReport(Struct):
     processes: list[ProcessReport] = field(default_factory=list[ProcessReport])
     endpoints: dict[str, str] = field(default_factory=dict[str, str])
     wanted: Wanted | None = None
-    supervisor: int = 0
 
 
 def describe(keeper: Keeper, memory: Mapping[int, int]) -> ProcessReport:
