@@ -44,17 +44,18 @@ async def test_two_replicas_share_a_reply_partition(platform: Platform, draft: M
 
 
 async def test_a_slow_reader_is_cut_and_others_are_not(
-    platform: Platform, draft: MakeDraft, read: Read, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, draft: MakeDraft, read: Read, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MAX_BUFFERED_FRAMES", 50)
 
     def many(request: Request) -> list[Step]:
-        return words(*["word"] * 200)
+        return words(*["word"] * (200 if request.tenant.project == "slow" else 40))
 
     await platform.worker(FakeEngine(many, pace=lambda: asyncio.sleep(0.002)))
     edge = await platform.edge()
-    slow, quick = await edge.submit(draft()), await edge.submit(draft())
-    assert len(await read(quick)) == 200
+    slow, quick = await edge.submit(draft("slow")), await edge.submit(draft("quick"))
+    assert len(await read(quick)) == 40
+    await until(lambda: slow._error)
     with pytest.raises(Unavailable, match="token_index -1"):
         await slow.next(20.0)
 
