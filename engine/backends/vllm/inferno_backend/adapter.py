@@ -33,7 +33,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Start the engine; returns when it can generate. Raises if it can't."""
-        lifeline.end_with_parent()
+        lifeline.be_watched()
         _settle()
         config = json.loads(args["model_config"])
         folder = Path(args["model_repository"], args["model_version"])

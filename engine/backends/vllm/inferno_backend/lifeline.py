@@ -7,7 +7,10 @@ spawned.) vLLM runs `end_with_parent` in each of its processes, since this packa
 
 import os
 import select
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 _started = threading.Lock()
 
@@ -24,6 +27,13 @@ def end_with_parent() -> None:
     if os.getppid() != parent:
         os._exit(1)
     threading.Thread(target=_watch, args=(fd,), name="lifeline", daemon=True).start()
+
+
+def be_watched() -> None:
+    """Have a process beside this one, Triton's stub, end it with tritonserver (see `watcher`)."""
+    watcher = str(Path(__file__).with_name("watcher.py"))
+    argv = [sys.executable, "-I", "-S", watcher, str(os.getppid())]
+    subprocess.Popen(argv, stdin=subprocess.DEVNULL, close_fds=True)  # noqa: S603 - all arguments are our own
 
 
 def _watch(fd: int) -> None:
