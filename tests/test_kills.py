@@ -87,7 +87,10 @@ async def test_the_broker_only_delays(stack: Any) -> None:
     answer = await interrupted(stack, "kafka")
     assert answer.text == expected()[: len(answer.text)]
     assert answer.closed or answer.error
-    assert (await whole(stack)).text == expected()
+    # Both workers join again, one after the other; what moves from one to the other meanwhile is told as lost.
+    answers = [await whole(stack) for _ in range(3)]
+    assert {answer.error["code"] for answer in answers if answer.error} <= {"worker_lost"}
+    assert answers[-1].text == expected()
 
 
 async def test_a_lost_worker_is_told(stack: Any) -> None:
