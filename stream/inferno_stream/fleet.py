@@ -33,13 +33,19 @@ class Fleet:
     """The `Engine` of real hosts.
 
     `read_hosts` gives what agents report; `urls` are Tritons, which are asked themselves unless an agent speaks
-    for them. While neither can be read, what was last known holds.
+    for them, and whose presence is said with `publish`, so that the API knows their models too. While neither can be
+    read, what was last known holds.
     """
 
     def __init__(
-        self, read_hosts: Callable[[], Awaitable[Sequence[Host]]], urls: Sequence[str], timeout_s: float
+        self,
+        read_hosts: Callable[[], Awaitable[Sequence[Host]]],
+        publish: Callable[[Host], Awaitable[None]],
+        urls: Sequence[str],
+        timeout_s: float,
     ) -> None:
         self._read_hosts = read_hosts
+        self._publish = publish
         self._urls = urls
         self._timeout_s = timeout_s
         self._reported: list[Host] = []
@@ -57,7 +63,7 @@ class Fleet:
     async def refresh(self) -> None:
         """Ask agents and hosts once, and declare lost what runs on an engine that is gone."""
         try:
-            self._reported = list(await self._read_hosts())
+            self._reported = [host for host in await self._read_hosts() if host.name not in self._urls]
         except InfernoError as error:
             logger.warning("hosts can't be read, the last known ones are used: %s", error.message)
         self._hosts |= {host.name: host for host in self._reported}
@@ -123,6 +129,10 @@ class Fleet:
                 logger.warning("%s", error.message)
             return
         self._hosts[url] = Host(name=url, grpc=url, http="", incarnation=url, models=models)
+        try:
+            await self._publish(self._hosts[url])
+        except InfernoError as error:
+            logger.warning("the presence of %s can't be said: %s", url, error.message)
 
     def _tell_lost(self) -> None:
         """A host that no one reports may only have lost its agent; one in another life has lost what ran."""

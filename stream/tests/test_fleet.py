@@ -31,6 +31,10 @@ class Agents:
         return self.hosts
 
 
+async def silent(host: Host) -> None:
+    """Say nobody's presence."""
+
+
 @pytest.fixture
 def request_(draft: MakeDraft) -> Request:
     return draft().request("id", "reader", 0)
@@ -50,7 +54,7 @@ async def run(fleet: Fleet, request: Request) -> list[EngineFrame]:
 async def test_words_of_our_backend_become_frames(request_: Request) -> None:
     last = words("c", finish="stop") | usage(3, 3)
     async with FakeTriton([words("a", "b"), last]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, (), 5.0)
+        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
         await fleet.refresh()
         frames = await run(fleet, request_)
         await fleet.close()
@@ -65,7 +69,7 @@ async def test_words_of_our_backend_become_frames(request_: Request) -> None:
 
 async def test_an_end_without_words_is_a_frame_of_its_own(request_: Request) -> None:
     async with FakeTriton([words("a", finish="stop"), usage(1, 1)]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, (), 5.0)
+        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
         await fleet.refresh()
         frames = await run(fleet, request_)
         await fleet.close()
@@ -75,7 +79,7 @@ async def test_an_end_without_words_is_a_frame_of_its_own(request_: Request) -> 
 async def test_the_engines_refusal_keeps_its_code_and_field(request_: Request) -> None:
     error = {"code": "context_length_exceeded", "message": "Too long.", "param": "messages"}
     async with FakeTriton([{"error": [json.dumps(error)]}]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, (), 5.0)
+        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
         await fleet.refresh()
         with pytest.raises(InvalidRequest) as refused:
             await run(fleet, request_)
@@ -85,7 +89,7 @@ async def test_the_engines_refusal_keeps_its_code_and_field(request_: Request) -
 
 async def test_tritons_own_words_are_not_shown(request_: Request) -> None:
     async with FakeTriton([{"refused": "/secret/path is broken"}]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, (), 5.0)
+        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
         await fleet.refresh()
         with pytest.raises(EngineFailed) as failed:
             await run(fleet, request_)
@@ -95,7 +99,7 @@ async def test_tritons_own_words_are_not_shown(request_: Request) -> None:
 
 async def test_leaving_cuts_the_stream(request_: Request) -> None:
     async with FakeTriton([words("a"), asyncio.Event(), usage(1, 1)]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, (), 5.0)
+        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
         await fleet.refresh()
         place = fleet.find(request_)
         assert place is not None
@@ -110,7 +114,7 @@ async def test_leaving_cuts_the_stream(request_: Request) -> None:
 async def test_a_run_on_an_engine_that_is_gone_fails(request_: Request, change: dict[str, object]) -> None:
     async with FakeTriton([words("a"), asyncio.Event(), usage(1, 1)]) as triton:
         agents = Agents(host(triton.address))
-        fleet = Fleet(agents.read, (), 5.0)
+        fleet = Fleet(agents.read, silent, (), 5.0)
         await fleet.refresh()
         place = fleet.find(request_)
         assert place is not None
@@ -129,7 +133,7 @@ async def test_a_run_on_an_engine_that_is_gone_fails(request_: Request, change: 
 
 async def test_a_host_that_dies_fails_its_runs(request_: Request) -> None:
     async with FakeTriton([words("a"), asyncio.Event(), usage(1, 1)]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, (), 5.0)
+        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
         await fleet.refresh()
         place = fleet.find(request_)
         assert place is not None
@@ -141,7 +145,7 @@ async def test_a_host_that_dies_fails_its_runs(request_: Request) -> None:
 
 
 async def test_the_host_that_runs_least_is_taken_until_all_are_full(request_: Request) -> None:
-    fleet = Fleet(Agents(host("a:1"), host("b:1")).read, (), 5.0)
+    fleet = Fleet(Agents(host("a:1"), host("b:1")).read, silent, (), 5.0)
     await fleet.refresh()
     places = [fleet.find(request_) for _ in range(5)]
     assert [place.host if place else None for place in places] == [
@@ -165,8 +169,14 @@ async def test_a_stock_triton_is_found_by_its_address_and_does_completions_alone
     ]
     chat = draft().request("id", "reader", 0)
     async with FakeTriton(answers, stock=True) as triton:
-        fleet = Fleet(Agents().read, (triton.address,), 5.0)
+        said: list[Host] = []
+
+        async def publish(host: Host) -> None:
+            said.append(host)
+
+        fleet = Fleet(Agents().read, publish, (triton.address,), 5.0)
         await fleet.refresh()
+        assert [(host.name, host.models[0].tasks) for host in said] == [(triton.address, ("completion",))]
         with pytest.raises(InvalidRequest, match="stock vLLM backend"):
             await run(fleet, chat)
         body = json.dumps({"prompt": "The capital is", "max_tokens": 4, "top_p": 0.5}).encode()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from functools import partial
 
 import uvloop
 
@@ -24,7 +25,12 @@ def main() -> None:
 async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then hand over and leave."""
     presence = redis.connect(settings.redis.url.get_secret_value())
-    fleet = Fleet(lambda: hosts.read(presence), settings.triton.urls, settings.triton.timeout_s)
+    fleet = Fleet(
+        partial(hosts.read, presence),
+        partial(hosts.publish, presence),
+        settings.triton.urls,
+        settings.triton.timeout_s,
+    )
     worker = Worker(settings.kafka, settings.worker, fleet, name=settings.name or "worker")
     stop = _asked_to_stop()
     watching = asyncio.create_task(fleet.watch())
