@@ -6,8 +6,8 @@ import httpx
 import msgspec
 import pytest
 
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, Unavailable
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Failure, Final, Outcome, Usage
 from inferno_stream.edge import Draft
 from inferno_stream.fake import words

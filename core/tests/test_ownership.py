@@ -6,13 +6,12 @@ import pytest
 from inferno_core import address
 from inferno_core.acceptance import History
 from inferno_core.address import Address
-from inferno_core.ownership import (
+from inferno_core.effects import (
     AppendQueue,
     AppendReply,
     Committed,
     EngineFrame,
     Linger,
-    Partition,
     ReadFrom,
     Resume,
     Scan,
@@ -20,6 +19,7 @@ from inferno_core.ownership import (
     StepDown,
     Stop,
 )
+from inferno_core.ownership import Partition
 from inferno_core.records import (
     Attach,
     Cancel,

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from inferno_core import records
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InvalidRequest, from_code
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Final, Outcome, Usage
 from inferno_stream import tensors
 from inferno_stream.tensors import Request

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from inferno_core.ownership import EngineFrame
+from inferno_core.effects import EngineFrame
 from inferno_core.records import Request
 
 

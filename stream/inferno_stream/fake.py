@@ -9,8 +9,8 @@ import msgspec
 
 from inferno_core import address
 from inferno_core.address import Address
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import InfernoError
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Final, Frame, Head, Outcome, Request, Surface, Usage
 from inferno_stream.edge import Draft
 from inferno_stream.engine import Place

@@ -8,9 +8,9 @@ from contextlib import aclosing
 
 from msgspec import Struct
 
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InfernoError
 from inferno_core.hosts import Host, HostedModel, ModelState
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Request
 from inferno_stream.engine import Place
 from inferno_stream.triton import Triton

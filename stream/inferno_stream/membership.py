@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from confluent_kafka import Consumer, TopicPartition
 from msgspec import DecodeError, json
 
-from inferno_core.ownership import Committed
+from inferno_core.effects import Committed
 from inferno_stream import kafka
 from inferno_stream.admin import Admin
 

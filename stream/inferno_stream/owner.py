@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from inferno_core.acceptance import History
-from inferno_core.ownership import (
+from inferno_core.effects import (
     AppendQueue,
     AppendReply,
     Committed,
     Effect,
     EngineFrame,
     Linger,
-    Partition,
     ReadFrom,
     Resume,
     Scan,
@@ -22,6 +21,7 @@ from inferno_core.ownership import (
     StepDown,
     Stop,
 )
+from inferno_core.ownership import Partition
 from inferno_core.records import (
     Done,
     Epoch,

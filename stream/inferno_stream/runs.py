@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InfernoError
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Failure, Final, Outcome, Request
 from inferno_stream.engine import Engine, Place
 

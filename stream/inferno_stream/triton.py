@@ -9,9 +9,9 @@ import msgspec
 from tritonclient.grpc import service_pb2_grpc  # type: ignore[import-untyped]  # generated, without types
 
 from inferno_core import records
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed
 from inferno_core.hosts import HostedModel, ModelState
-from inferno_core.ownership import EngineFrame
 from inferno_stream import tensors
 from inferno_stream.contracts import Contract, OpenAIContract, StockContract
 

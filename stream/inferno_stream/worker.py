@@ -9,8 +9,8 @@ from functools import partial
 from confluent_kafka import KafkaException
 
 from inferno_core import codec
+from inferno_core.effects import Committed
 from inferno_core.errors import Unavailable
-from inferno_core.ownership import Committed
 from inferno_core.records import QueueRecord, ReplyRecord
 from inferno_core.settings import KafkaSettings, WorkerSettings
 from inferno_stream import kafka, membership, topics

@@ -7,9 +7,9 @@ import pytest
 from fake_triton import FakeTriton, usage, words
 from log_platform import MakeDraft, Until
 
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InvalidRequest, Unavailable
 from inferno_core.hosts import Host, HostedModel, ModelState
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Outcome, Request, Usage
 from inferno_stream.fleet import Fleet
 

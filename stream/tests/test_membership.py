@@ -6,7 +6,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from log_platform import Until
 
-from inferno_core.ownership import Committed
+from inferno_core.effects import Committed
 from inferno_core.settings import KafkaSettings
 from inferno_stream import kafka, membership, topics
 from inferno_stream.admin import Admin

@@ -5,7 +5,7 @@ from log_platform import MakeDraft, Until
 from inferno_core import address
 from inferno_core.acceptance import History
 from inferno_core.address import Address
-from inferno_core.ownership import Committed
+from inferno_core.effects import Committed
 from inferno_core.records import Claim, Done, Epoch, Final, Frame, Head, Outcome, QueueRecord, ReplyRecord, Request
 from inferno_stream.fake import FakeEngine, words
 from inferno_stream.metrics import Metrics

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from log_platform import MakeDraft, Until
 
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import InvalidRequest
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Final, Request
 from inferno_stream.fake import FakeEngine, Step, words
 from inferno_stream.runs import Run

@@ -9,8 +9,8 @@ import pytest
 from log_platform import Broker, MakeDraft, Platform, Read, Until
 
 from inferno_core import address, codec
+from inferno_core.effects import EngineFrame
 from inferno_core.errors import Unavailable
-from inferno_core.ownership import EngineFrame
 from inferno_core.records import Epoch, Final, Frame, Head, Outcome, Request
 from inferno_core.settings import KafkaSettings
 from inferno_stream import kafka

@@ -1,8 +1,9 @@
 """The protocol with one rule switched off. The explorer must find each of them out."""
 
 from inferno_core.acceptance import Acceptance, History
+from inferno_core.effects import Committed, Scan
 from inferno_core.model_check.scenario import Rules
-from inferno_core.ownership import Committed, Life, Partition, Phase, Scan
+from inferno_core.ownership import Life, Partition, Phase
 
 
 class NoEpochs(Partition):

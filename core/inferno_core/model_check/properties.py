@@ -1,7 +1,7 @@
 """What must hold, whatever happens: watched on the logs themselves, by the true rules, at every step."""
 
 from inferno_core.acceptance import Acceptance
-from inferno_core.ownership import Committed
+from inferno_core.effects import Committed
 from inferno_core.records import Done, Epoch, QueueRecord, ReplyRecord, Request
 
 

@@ -10,9 +10,9 @@ from typing import cast
 
 from msgspec import Struct
 
+from inferno_core.effects import Committed, EngineFrame
 from inferno_core.model_check.properties import Violation
 from inferno_core.model_check.world import Model, World
-from inferno_core.ownership import Committed, EngineFrame
 from inferno_core.records import Attach, Cancel, Claim, Detach, Done, Epoch, Final, Frame, Head, Request
 
 _QUIET_STEPS = 2_000
@@ -50,11 +50,11 @@ def exhaust(model: Model, *, most: int, quiet_every: int = 100) -> Result:
     while frontier:
         frozen = frontier.popleft()
         here = _digest(frozen)
-        for number, label in enumerate([step.label for step in model.steps(_thaw(frozen))]):
+        for step in list(model.steps(_thaw(frozen))):
             world = _thaw(frozen)
-            trail = [label]
+            trail = [step.label]
             try:
-                _step(model, world, number)
+                step.apply(world)
                 if len(parents) % quiet_every == 0:
                     trail.append(_REST)
                     come_to_rest(model, _thaw(_freeze(world)))
@@ -65,7 +65,7 @@ def exhaust(model: Model, *, most: int, quiet_every: int = 100) -> Result:
             if (there := _digest(after)) not in parents:
                 if len(parents) >= most:
                     return Result(len(parents), exhausted=False)
-                parents[there] = (here, label)
+                parents[there] = (here, step.label)
                 frontier.append(after)
     return Result(len(parents), exhausted=True)
 
@@ -107,10 +107,6 @@ def come_to_rest(model: Model, world: World) -> None:
     else:
         raise Violation("the system does not come to rest")
     world.watch.at_rest(model.scenario.tokens)
-
-
-def _step(model: Model, world: World, number: int) -> None:
-    next(step for at, step in enumerate(model.steps(world)) if at == number).apply(world)
 
 
 def _trail(parents: dict[bytes, tuple[bytes, str]], digest: bytes) -> list[str]:

@@ -8,16 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from inferno_core.acceptance import History
-from inferno_core.model_check.properties import Watch
-from inferno_core.model_check.scenario import Rules, Scenario, Trouble
-from inferno_core.ownership import (
+from inferno_core.effects import (
     AppendQueue,
     AppendReply,
     Committed,
     Effect,
     EngineFrame,
     Linger,
-    Partition,
     ReadFrom,
     Resume,
     Scan,
@@ -25,6 +22,9 @@ from inferno_core.ownership import (
     StepDown,
     Stop,
 )
+from inferno_core.model_check.properties import Watch
+from inferno_core.model_check.scenario import Rules, Scenario, Trouble
+from inferno_core.ownership import Partition
 from inferno_core.records import Epoch, Final, Frame, Outcome, QueueRecord, ReplyRecord, Request
 
 
