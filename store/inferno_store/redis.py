@@ -1,6 +1,6 @@
 """Redis: presence and hints, which may be lost at any moment. Every call has a deadline."""
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis as Redis  # For those who are handed a connection.
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import uvicorn
 import uvloop
 from pydantic import SecretStr
-from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from inferno_api import app
@@ -65,7 +64,7 @@ async def run(settings: Settings) -> None:
         raise SystemExit("The API did not start; the log above says why.")
 
 
-def _lifespan(parts: app.Parts, edge: KafkaEdge, database: Database, presence: Redis) -> app.Lifespan:
+def _lifespan(parts: app.Parts, edge: KafkaEdge, database: Database, presence: redis.Redis) -> app.Lifespan:
     """Start what the application stands on, in order, and stop it in the reverse order."""
 
     @asynccontextmanager
