@@ -57,6 +57,8 @@ class _Columns(Struct, array_like=True, frozen=True):
     content: bytes
 
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 _encoder = msgpack.Encoder()
 _queue_decoder: msgpack.Decoder[QueueRecord] = msgpack.Decoder(QueueRecord)
 _head_decoder = msgpack.Decoder(Head)
@@ -74,7 +76,7 @@ def decode_queue(data: bytes) -> QueueRecord:
     _expect(data, _QUEUE)
     try:
         return _queue_decoder.decode(memoryview(data)[2:])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise MalformedRecord(str(error)) from error
 
 
@@ -97,7 +99,7 @@ def decode_reply(data: bytes) -> list[ReplyRecord]:
         _expect(data, _FRAMES)
         columns = _columns_decoder.decode(memoryview(data)[2:])
         return list(_frames(columns, _content_decoder.decode(columns.content)))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise MalformedRecord(str(error)) from error
 
 

@@ -147,6 +147,12 @@ def test_columns_that_do_not_fit_are_refused(column: int, value: list[object]) -
         codec.decode_reply(record[:2] + msgspec.msgpack.encode(columns))
 
 
+def test_nesting_without_end_is_refused() -> None:
+    deep = codec.encode_queue(Detach("g", "r"))[:2] + b"\x82\xa4type\xa6detach\xa1x" + b"\x91" * 100_000 + b"\xc0"
+    with pytest.raises(codec.MalformedRecord):
+        codec.decode_queue(deep)
+
+
 def test_another_version_is_refused() -> None:
     with pytest.raises(codec.MalformedRecord, match="starts with"):
         codec.decode_queue(b"\x02" + codec.encode_queue(Detach("g", "r"))[1:])

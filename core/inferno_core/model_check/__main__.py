@@ -6,8 +6,8 @@ import time
 
 from inferno_core.model_check.mutants import MUTANTS
 from inferno_core.model_check.scenario import Rules
-from inferno_core.model_check.scenarios import EXHAUSTIVE, TAKEOVER, WALKS
-from inferno_core.model_check.search import Result, exhaust, walk
+from inferno_core.model_check.scenarios import EXHAUSTIVE, WALKS
+from inferno_core.model_check.search import Result, exhaust, wander
 from inferno_core.model_check.world import Model
 
 
@@ -19,10 +19,10 @@ def main() -> int:
         result = exhaust(Model(scenario, Rules()), most=options.states)
         good &= _tell(scenario.name, result, result.found is None)
     for scenario in WALKS:
-        result = _walks(Model(scenario, Rules()), options.walks)
+        result = wander(Model(scenario, Rules()), options.walks)
         good &= _tell(scenario.name, result, result.found is None)
-    for name, rules in MUTANTS.items():
-        result = exhaust(Model(TAKEOVER, rules), most=options.states, quiet_every=20)
+    for name, mutant in MUTANTS.items():
+        result = mutant.search(states=options.states, walks=options.walks)
         good &= _tell(f"without {name}", result, result.found is not None)
     return 0 if good else 1
 
@@ -32,16 +32,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--states", type=int, default=1_000_000, help="states to visit in each scenario at most")
     parser.add_argument("--walks", type=int, default=50_000, help="random walks in each larger scenario")
     return parser.parse_args()
-
-
-def _walks(model: Model, count: int) -> Result:
-    steps = 0
-    for seed in range(count):
-        result = walk(model, seed, steps=200)
-        steps += result.states
-        if result.found is not None:
-            return result
-    return Result(steps, exhausted=False)
 
 
 def _tell(name: str, result: Result, as_it_must: bool) -> bool:

@@ -1,9 +1,15 @@
 """The protocol with one rule switched off. The explorer must find each of them out."""
 
+from msgspec import Struct
+
 from inferno_core.acceptance import Acceptance, History
-from inferno_core.effects import Committed, Scan
-from inferno_core.model_check.scenario import Rules
+from inferno_core.effects import Committed, Effect, ReadFrom, Scan, Stop
+from inferno_core.model_check.scenario import Rules, Scenario
+from inferno_core.model_check.scenarios import CANCELLED, FORGOTTEN, HUNG_UP, OVERTAKEN, TAKEOVER
+from inferno_core.model_check.search import Result, exhaust, wander
+from inferno_core.model_check.world import Model
 from inferno_core.ownership import Life, Partition, Phase
+from inferno_core.records import Attach, Cancel, Detach, QueueRecord, Request
 
 
 class NoEpochs(Partition):
@@ -64,11 +70,75 @@ class CommitBeforeDone(Partition):
         return Committed(self._position, max((epoch for epoch in self._epochs if epoch < self._position), default=-1))
 
 
-MUTANTS: dict[str, Rules] = {
-    "rule 2": Rules(partition=NoEpochs),
-    "rule 3": Rules(partition=NoReadBack),
-    "rule 4, the read": Rules(partition=NoRead),
-    "rule 4, the head": Rules(partition=NoHead),
-    "rule 5, the epoch": Rules(acceptance=NoEpochInFrames, history=NoEpochInHistory),
-    "rule 6, commit before done": Rules(partition=CommitBeforeDone),
+class NoLateCommit(Partition):
+    """Rule 2 off, its last sentence: begin at a committed place, wherever it is."""
+
+    def epoch_acked(self, offset: int, committed: Committed) -> None:
+        """Take the place for one that stands before the own epoch."""
+        self.epoch = offset
+        self._epochs = [committed.epoch]
+        self._position = self._memory_from = committed.offset
+        self._emit(ReadFrom(committed.offset))
+
+
+class NoAgain(Partition):
+    """Rule 3 off, its second half: a request that nobody remembers is a new one."""
+
+    def _read_request(self, offset: int, request: Request) -> None:
+        if request.id not in self._lives and request.id not in self._finished:
+            self._lives[request.id] = Life(request, offset, again=False)
+
+
+class NoStop(Partition):
+    """Rule 10 off: the engine is not told."""
+
+    def drain(self) -> list[Effect]:
+        """Leave out what stops an engine."""
+        return [effect for effect in super().drain() if not isinstance(effect, Stop)]
+
+
+class NoDetach(Partition):
+    """Rule 10 off: nobody notices that no one listens."""
+
+    def _read_detach(self, detach: Detach) -> None:
+        pass
+
+
+class NoCancel(Partition):
+    """Rule 11 off: a cancel is not heard."""
+
+    def read(self, offset: int, record: QueueRecord) -> None:
+        """Read a cancel as a reader's arrival."""
+        super().read(offset, Attach(record.id, "nobody") if isinstance(record, Cancel) else record)
+
+
+class Mutant(Struct, frozen=True):
+    """Rules with one switched off, and where that shows: by visiting every state, or by walks.
+
+    Every `quiet_every`th state comes to rest; rest is what shows a system that got stuck.
+    """
+
+    rules: Rules
+    scenario: Scenario
+    walks: bool = False
+    quiet_every: int = 20
+
+    def search(self, *, states: int, walks: int) -> Result:
+        """Look for a counterexample."""
+        model = Model(self.scenario, self.rules)
+        return wander(model, walks) if self.walks else exhaust(model, most=states, quiet_every=self.quiet_every)
+
+
+MUTANTS: dict[str, Mutant] = {
+    "rule 2": Mutant(Rules(partition=NoEpochs), TAKEOVER),
+    "rule 2, a commit beyond the own epoch": Mutant(Rules(partition=NoLateCommit), OVERTAKEN, quiet_every=1),
+    "rule 3": Mutant(Rules(partition=NoReadBack), TAKEOVER),
+    "rule 3, again": Mutant(Rules(partition=NoAgain), FORGOTTEN),
+    "rule 4, the read": Mutant(Rules(partition=NoRead), TAKEOVER),
+    "rule 4, the head": Mutant(Rules(partition=NoHead), TAKEOVER),
+    "rule 5, the epoch": Mutant(Rules(acceptance=NoEpochInFrames, history=NoEpochInHistory), TAKEOVER),
+    "rule 6, commit before done": Mutant(Rules(partition=CommitBeforeDone), TAKEOVER),
+    "rule 10, the stop": Mutant(Rules(partition=NoStop), HUNG_UP, walks=True),
+    "rule 10, the detach": Mutant(Rules(partition=NoDetach), HUNG_UP, walks=True),
+    "rule 11, the cancel": Mutant(Rules(partition=NoCancel), CANCELLED, walks=True),
 }

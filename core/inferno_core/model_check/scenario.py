@@ -32,6 +32,10 @@ class Rules(Struct, frozen=True):
     history: type[History] = History
 
 
+ENDLESS = 1_000_000_000
+"""The length of an answer that only a client's word ends."""
+
+
 class Scenario(Struct, frozen=True):
     """`workers` share one partition; `script` is what clients append to it, in order; every answer has `tokens` tokens.
 

@@ -1,6 +1,6 @@
 """The scenarios that are checked, from the smallest to the longest."""
 
-from inferno_core.model_check.scenario import Scenario, Trouble, cancel, hang_up, repeated, request
+from inferno_core.model_check.scenario import ENDLESS, Scenario, Trouble, cancel, hang_up, repeated, request
 
 _FIRST = request()
 _SECOND = request()
@@ -23,9 +23,46 @@ TAKEOVER = Scenario(
 )
 """In this one every switched-off rule is found out."""
 
+FORGOTTEN = Scenario(
+    name="an answer that is asked for again after its owner forgot it",
+    workers=1,
+    script=(_FIRST, repeated(_FIRST)),
+    tokens=1,
+    bounds={Trouble.ASSIGN: 1, Trouble.COMMIT: 1},
+)
+
+HUNG_UP = Scenario(
+    name="an endless answer whose reader hangs up",
+    workers=2,
+    script=(_FIRST, hang_up(_FIRST)),
+    tokens=ENDLESS,
+    bounds={Trouble.ASSIGN: 2, Trouble.KILL: 1},
+    late_acks=True,
+)
+
+CANCELLED = Scenario(
+    name="an endless answer that is cancelled",
+    workers=2,
+    script=(_FIRST, cancel(_FIRST)),
+    tokens=ENDLESS,
+    bounds={Trouble.ASSIGN: 2, Trouble.KILL: 1},
+    late_acks=True,
+)
+
+OVERTAKEN = Scenario(
+    name="a worker that hears late of its epoch, beside a commit, with nothing to do",
+    workers=2,
+    script=(),
+    tokens=0,
+    bounds={Trouble.ASSIGN: 2, Trouble.COMMIT: 1},
+    late_acks=True,
+)
+
 EXHAUSTIVE = (
     SMALLEST,
     TAKEOVER,
+    FORGOTTEN,
+    OVERTAKEN,
     Scenario(
         name="an answer that is asked for twice",
         workers=2,
@@ -43,6 +80,8 @@ EXHAUSTIVE = (
 )
 
 WALKS = (
+    HUNG_UP,
+    CANCELLED,
     Scenario(
         name="two answers, three workers that sleep, die and come back",
         workers=3,

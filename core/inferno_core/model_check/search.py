@@ -15,7 +15,7 @@ from inferno_core.model_check.properties import Violation
 from inferno_core.model_check.world import Model, World
 from inferno_core.records import Attach, Cancel, Claim, Detach, Done, Epoch, Final, Frame, Head, Request
 
-_QUIET_STEPS = 2_000
+_QUIET_STEPS = 1_000
 _REST = "no trouble strikes any more, and the owner works on to the end"
 
 
@@ -90,6 +90,17 @@ def walk(model: Model, seed: int, *, steps: int) -> Result:
     return Result(len(trail), exhausted=False)
 
 
+def wander(model: Model, count: int) -> Result:
+    """Walk with the seeds below `count`, until a walk finds something. `states` counts steps."""
+    steps = 0
+    for seed in range(count):
+        result = walk(model, seed, steps=200)
+        steps += result.states
+        if result.found is not None:
+            return Result(steps, exhausted=False, found=result.found)
+    return Result(steps, exhausted=False)
+
+
 def come_to_rest(model: Model, world: World) -> None:
     """Let no trouble strike any more: the owner alone goes on, its former ones are silent. Raises `Violation`."""
     world.left.clear()
@@ -106,6 +117,9 @@ def come_to_rest(model: Model, world: World) -> None:
         step.apply(world)
     else:
         raise Violation("the system does not come to rest")
+    partition = world.workers[owner].partition
+    if partition is None or not partition.live:
+        raise Violation("the owner never begins to act")
     world.watch.at_rest(model.scenario.tokens)
 
 

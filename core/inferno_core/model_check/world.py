@@ -64,6 +64,7 @@ class Worker:
         self.queue_wire: list[QueueRecord] = []
         self.reply_wire: list[ReplyRecord] = []
         self.acks: list[tuple[ReplyRecord, int]] = []
+        self.epoch_ack: int | None = None
         self.commit_wire: Committed | None = None
         self.runs: dict[str, Run] = {}
 
@@ -135,6 +136,8 @@ class Model:
     def _deeds(self, world: World, number: int, partition: Partition) -> Iterator[Step]:
         """What a living worker may do next."""
         worker = world.workers[number]
+        if worker.epoch_ack is not None:
+            yield Step(f"worker {number} hears of its epoch", self.hear_epoch, (number,))
         if worker.cursor is not None and worker.cursor < len(world.queue):
             yield Step(f"worker {number} reads", self.read, (number,))
         if partition.live:
@@ -170,8 +173,18 @@ class Model:
         offset = self._append_queue(world, record)
         partition = worker.partition
         if isinstance(record, Epoch) and partition is not None and partition.nonce == record.nonce:
-            partition.epoch_acked(offset, world.committed)
-            self._perform(world, number)
+            worker.epoch_ack = offset
+            if not self.scenario.late_acks:
+                self.hear_epoch(world, number)
+
+    def hear_epoch(self, world: World, number: int) -> None:
+        """A worker hears where its epoch record stands, and only then looks up what is committed."""
+        worker = world.workers[number]
+        assert worker.partition is not None
+        assert worker.epoch_ack is not None
+        worker.partition.epoch_acked(worker.epoch_ack, world.committed)
+        worker.epoch_ack = None
+        self._perform(world, number)
 
     def land_reply(self, world: World, number: int) -> None:
         """The first of a worker's records on the wire to r stands there."""
@@ -240,6 +253,7 @@ class Model:
         worker = world.workers[number]
         worker.runs.clear()
         worker.cursor = None
+        worker.epoch_ack = None
         world.serial += 1
         worker.partition = self.rules.partition(f"worker {number}", str(world.serial))
         worker.partition.assigned()
@@ -272,6 +286,7 @@ class Model:
 
     def _stop(self, worker: Worker) -> None:
         worker.partition = None
+        worker.epoch_ack = None
         worker.cursor = None
         worker.runs.clear()
 
