@@ -1,7 +1,9 @@
 """What can go wrong while an engine host is set up."""
 
+from inferno_core.errors import Unavailable
 
-class SetupFailed(Exception):
+
+class SetupFailed(Unavailable):
     """A step of the set-up failed; the message says which, and the way out."""
 
 

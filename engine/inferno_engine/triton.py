@@ -20,6 +20,7 @@ _KEEPALIVE = {
 }
 _MEGABYTE = 1 << 20
 _BACKENDS = "backends"
+_TEMPORARY = "tmp"
 
 
 class Ports(NamedTuple):
@@ -43,18 +44,25 @@ def repository(run_folder: Path) -> Path:
     return run_folder / "repository"
 
 
-def command(environment: Environment, run_folder: Path, ports: Ports, name: str) -> Command:
-    """Prepare `run_folder` and say how to start its Triton.
+def prepare(environment: Environment, run_folder: Path) -> None:
+    """Make `run_folder` ready for a new life of its Triton.
 
-    Call it before each start, and never while that Triton runs: it removes what an earlier life left behind. `name` is
-    that of the process, for its logs. Raises SetupFailed.
+    Call it before each start, and never while that Triton runs: it removes what an earlier life left in shared memory,
+    and puts the backends there anew. Raises SetupFailed.
     """
-    run_folder = run_folder.resolve()
     shared_memory.clean(run_folder)
     repository(run_folder).mkdir(parents=True, exist_ok=True)
-    for folder in ("tmp", "cache"):
+    for folder in (_TEMPORARY, "cache"):
         (run_folder / folder).mkdir(exist_ok=True)
     bundle.assemble(environment.site_packages, run_folder / _BACKENDS)
+
+
+def command(environment: Environment, run_folder: Path, ports: Ports, name: str) -> Command:
+    """Say how to start the Triton of `run_folder`; touches nothing. `name` is that of the process, for its logs.
+
+    Raises SetupFailed.
+    """
+    run_folder = run_folder.resolve()
     server = bundle.server(environment.site_packages) / "bin" / "tritonserver"
     return Command([str(server), *_flags(run_folder, ports, name)], _environ(environment, run_folder), run_folder)
 
@@ -105,7 +113,10 @@ def _environ(environment: Environment, run_folder: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": f"{environment.site_packages / 'nvidia_pytriton.libs'}:{library.parent}",
         "LC_ALL": "C.UTF-8",
         "PYTHONUTF8": "1",
-        "TMPDIR": str(run_folder / "tmp"),
+        "TMPDIR": str(run_folder / _TEMPORARY),
+        # A socket's address holds 107 bytes. Relative to the run folder, in which all of vLLM's processes work, vLLM's
+        # sockets fit whatever the folder's own length.
+        "VLLM_RPC_BASE_PATH": _TEMPORARY,
         "XDG_CACHE_HOME": str(run_folder / "cache"),
         "VLLM_CACHE_ROOT": str(run_folder / "cache" / "vllm"),
         "VLLM_CONFIG_ROOT": str(run_folder / "cache" / "vllm-config"),

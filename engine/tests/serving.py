@@ -74,7 +74,7 @@ def _runs(pid: int) -> bool:
 
 @contextlib.contextmanager
 def serve(environment: Environment, run_folder: Path) -> Iterator[Server]:
-    run_folder.mkdir(parents=True, exist_ok=True)
+    triton.prepare(environment, run_folder)
     ports = triton.Ports(*_free_ports(3))
     command = triton.command(environment, run_folder, ports, "triton-0")
     log = (run_folder / "log").open("wb")

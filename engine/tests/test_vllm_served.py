@@ -20,7 +20,8 @@ QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = environment.ensure_vllm_environment(ROOT)
     model = desired.smollm2(ROOT, weights.ensure_smollm2(ROOT, made), default=True)
-    folder = tmp_path_factory.mktemp("triton")
+    # Longer than the address of a socket can be.
+    folder = tmp_path_factory.mktemp("triton" + "-long" * 20)
     layout.lay_out(layout.verify(model), triton.repository(folder))
     with serve(made, folder) as server:
         server.load("smollm2")

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from inferno_core.errors import Unavailable
 from inferno_core.settings import Settings
 from inferno_engine import desired, environment, weights
 from inferno_engine.environment import Environment
-from inferno_engine.errors import SetupFailed
 from inferno_engine.progress import Report, silent
 from inferno_local.checkout import ROOT
 from inferno_local.home import Home
@@ -24,10 +22,7 @@ class EngineSetup(NamedTuple):
 
 def ensure(engine: Engine, settings: Settings, report: Report = silent) -> EngineSetup:
     """Install and convert what is missing; once it is there this takes milliseconds. Raises `Unavailable`."""
-    try:
-        return _SETUPS[engine](settings, report)
-    except SetupFailed as error:
-        raise Unavailable(str(error)) from error
+    return _SETUPS[engine](settings, report)
 
 
 def write_desired(home: Home, engine: Engine, setup: EngineSetup) -> Path:

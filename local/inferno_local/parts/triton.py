@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from inferno_core.errors import Unavailable
 from inferno_engine import triton
 from inferno_engine.environment import Environment
-from inferno_engine.errors import SetupFailed
 from inferno_local.home import Home
 from inferno_local.part import Part, Run
 from inferno_local.parts.platform import platform_part
@@ -23,11 +21,7 @@ def triton_part(home: Home, ports: Ports, environment: Environment, index: int) 
     command = triton.command(environment, home.data / name, numbers, name)
 
     async def prepare(run: Run) -> None:
-        # It clears away what a killed life left in shared memory.
-        try:
-            await asyncio.to_thread(triton.command, environment, home.data / name, numbers, name)
-        except SetupFailed as error:
-            raise Unavailable(str(error)) from error
+        await asyncio.to_thread(triton.prepare, environment, home.data / name)
 
     async def ready() -> str | None:
         return await healthy(http, "/v2/health/live")
