@@ -9,7 +9,7 @@ import pytest
 
 from inferno_engine import bundle, environment, triton
 
-sys.path[:0] = [str(bundle.SOURCE / "vllm"), str(Path(__file__).parent)]
+sys.path[:0] = [str(bundle.SOURCE / "vllm"), str(Path(__file__).parent), str(Path(__file__).parent / "backend")]
 
 from serving import ROOT, Server, serve  # noqa: E402 - found by the path above
 

@@ -65,11 +65,15 @@ class TritonPythonModel:
             call, contract = _read(request, id)
         except InfernoError as error:
             refusing: Contract = OpenAIContract() if inputs.speaks_openai(request) else _plain()
-            Generation(id, refusing, sender, self._outbox).fail(error)
+            self._answer(id, refusing, sender).fail(error)
             return
-        generation = Generation(id, contract, sender, self._outbox)
-        self._cancellation.watch(generation)
+        generation = self._answer(id, contract, sender)
+        # In this order, since the engine ignores a cancellation of what it does not know.
         self._engine.start(call, generation)
+        self._cancellation.watch(generation)
+
+    def _answer(self, id: str, contract: Contract, sender: Any) -> Generation:
+        return Generation(id, contract, sender, self._outbox, self._engine.cancel)
 
     def _gone(self, generation: Watched) -> None:
         self._engine.cancel(generation.id)

@@ -1,7 +1,8 @@
 """A request of Triton while it is answered."""
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
@@ -9,17 +10,23 @@ import triton_python_backend_utils as pb_utils
 from inferno_backend.contract import Contract, End, Output
 from inferno_backend.outbox import Outbox
 from inferno_backend.seam import Choice, Delta, Usage
-from inferno_core.errors import InfernoError
+from inferno_core.errors import EngineFailed, InfernoError
+
+_log = logging.getLogger(__name__)
 
 
 class Generation:
-    """Carries an engine's words to the outbox, and from there into Triton. Sends FINAL once, with the last words."""
+    """Carries an engine's words to the outbox, and from there into Triton. Sends FINAL once, with the last words.
 
-    def __init__(self, id: str, contract: Contract, sender: Any, outbox: Outbox) -> None:
+    `cancel` has the engine stop at words that can't be sent.
+    """
+
+    def __init__(self, id: str, contract: Contract, sender: Any, outbox: Outbox, cancel: Callable[[str], None]) -> None:
         self.id = id
         self._contract = contract
         self._sender = sender
         self._outbox = outbox
+        self._cancel = cancel
         # Triton frees what a cancellation asks for at the FINAL flag, so the two may never overlap.
         self._lock = threading.Lock()
         self._closed = False
@@ -51,15 +58,23 @@ class Generation:
 
     def send(self, words: Sequence[Choice] | Sequence[Delta], end: End | None) -> None:
         """Send one response, with the FINAL flag if it is the last. Called by the outbox alone."""
+        if self._closed:
+            return
+        try:
+            self._send(words, end)
+        except Exception:
+            _log.exception("Words of generation %s could not be sent.", self.id)
+            self._cancel(self.id)
+            self._send((), End(error=EngineFailed("The engine's words could not be passed on; try again.")))
+
+    def _send(self, words: Sequence[Choice] | Sequence[Delta], end: End | None) -> None:
         output = self._contract.encode(words, end)
         with self._lock:
-            if self._closed:
-                return
-            self._closed = end is not None
             if output is not None:
                 self._sender.send(_response(output), flags=_final() if end is not None else 0)
             elif end is not None:
                 self._sender.send(flags=_final())
+            self._closed = end is not None
 
 
 def _final() -> int:

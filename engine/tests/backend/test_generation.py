@@ -1,0 +1,80 @@
+import json
+
+import pytest
+from inferno_backend.generation import Generation
+from inferno_backend.openai import OpenAIContract
+from inferno_backend.outbox import Outbox
+from inferno_backend.seam import Choice, Usage
+from triton_python_backend_utils import Sender
+
+WORD = Choice(0, (7,), b"word")
+# A token that no tensor of 32 bits holds.
+UNSPEAKABLE = Choice(0, (1 << 40,), b"word")
+
+
+class Talk:
+    """A generation, what was sent of it, and what the engine was told to stop."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.sender = Sender(refusals)
+        self.stopped: list[str] = []
+        self.outbox = Outbox()
+        self.generation = Generation("g", OpenAIContract(), self.sender, self.outbox, self.stopped.append)
+
+    def over(self) -> list[bool]:
+        self.outbox.close(5)
+        return [final for _, final in self.sender.sent]
+
+    def failure(self) -> dict[str, str]:
+        response = self.sender.sent[-1][0]
+        assert response is not None
+        return json.loads(response.values["error"][0])
+
+
+def test_the_last_words_are_final():
+    talk = Talk()
+    talk.generation.put([WORD])
+    talk.generation.end([WORD], Usage(1, 2))
+    finals = talk.over()
+    assert finals[-1]
+    assert not any(finals[:-1])
+    assert talk.generation.is_closed()
+    assert talk.stopped == []
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_words_that_no_response_can_hold_end_it_once_and_stop_the_engine(last: bool):
+    talk = Talk()
+    if last:
+        talk.generation.end([UNSPEAKABLE], Usage(1, 1))
+    else:
+        talk.generation.put([UNSPEAKABLE])
+    assert talk.over() == [True]
+    assert talk.failure()["code"] == "engine_failed"
+    assert talk.stopped == ["g"]
+    assert talk.generation.is_closed()
+
+
+def test_a_send_that_fails_ends_it_too():
+    talk = Talk(refusals=1)
+    talk.generation.end([WORD], Usage(1, 1))
+    assert talk.over() == [True]
+    assert talk.failure()["code"] == "engine_failed"
+
+
+def test_nothing_follows_the_end():
+    talk = Talk()
+    talk.generation.send([], None)
+    talk.generation.abandon()
+    talk.outbox.close(5)
+    talk.generation.send([WORD], None)
+    assert talk.sender.sent == [(None, True)]
+
+
+def test_one_that_is_closed_is_not_asked_after():
+    talk = Talk()
+    talk.sender.cancelled = True
+    assert talk.generation.is_cancelled()
+    talk.generation.abandon()
+    talk.outbox.close(5)
+    assert not talk.generation.is_cancelled()

@@ -1,0 +1,81 @@
+"""A stand-in for the module of this name that Triton's stub puts together: what the backend uses of it, in memory."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
+
+
+class Tensor:
+    """A named array."""
+
+    def __init__(self, name: str, array: Any) -> None:
+        self._name = name
+        self._array = array
+
+    def name(self) -> str:
+        return self._name
+
+    def as_numpy(self) -> Any:
+        return self._array
+
+
+class TritonError:
+    """An error that Triton itself reports."""
+
+    INVALID_ARG = "invalid"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+    def __init__(self, message: str, code: str) -> None:
+        self.message = message
+        self.code = code
+
+
+class InferenceResponse:
+    """What is sent."""
+
+    def __init__(self, output_tensors: Sequence[Tensor] = (), error: TritonError | None = None) -> None:
+        self.values = {tensor.name(): tensor.as_numpy().tolist() for tensor in output_tensors}
+        self.error = error
+
+
+class Sender:
+    """Keeps what is sent, and whether it was the last. It refuses the first `refusals` sends."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.sent: list[tuple[InferenceResponse | None, bool]] = []
+        self.cancelled = False
+        self._refusals = refusals
+
+    def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
+        if self._refusals:
+            self._refusals -= 1
+            raise RuntimeError("No room in shared memory.")
+        self.sent.append((response, bool(flags & TRITONSERVER_RESPONSE_COMPLETE_FINAL)))
+
+    def is_cancelled(self) -> bool:
+        return self.cancelled
+
+
+class Request:
+    """A request with tensors of one text each."""
+
+    def __init__(self, sender: Sender, inputs: Mapping[str, str]) -> None:
+        self._sender = sender
+        self.inputs = {name: Tensor(name, np.array([text.encode()], dtype=object)) for name, text in inputs.items()}
+
+    def get_response_sender(self) -> Sender:
+        return self._sender
+
+    def request_id(self) -> str:
+        return ""
+
+    def parameters(self) -> str:
+        return ""
+
+
+def get_input_tensor_by_name(request: Request, name: str) -> Tensor | None:
+    return request.inputs.get(name)
