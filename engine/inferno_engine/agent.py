@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inferno_core.errors import Unavailable
 from inferno_core.hosts import Host
-from inferno_engine import desired, layout
+from inferno_engine import desired
 from inferno_engine.control import Control, ControlFailed
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
@@ -77,6 +77,10 @@ class Agent:
 
     async def _turn(self) -> None:
         """Look at Triton and at what is desired, and see that the right keepers are at work."""
+        for _, task in self._keepers.values():
+            if task.done():
+                # A keeper has no end of its own; what ended it ends the agent, which is then started anew.
+                task.result()
         if not await self._control.live() or await self._begun_anew():
             # Whatever it served is gone; keepers begin anew with its next life.
             self._incarnation = ""
@@ -105,24 +109,21 @@ class Agent:
     async def _follow(self, models: list[DesiredModel]) -> None:
         wanted = {model.key: model for model in models}
         for key in [key for key, (keeper, _) in self._keepers.items() if wanted.get(key) != keeper.model]:
+            keeper = self._keepers[key][0]
             await self._dismiss([key])
             if key not in wanted:
-                await self._retire(*key)
+                await self._retire(keeper)
         for key, model in wanted.items():
             if key not in self._keepers:
                 keeper = Keeper(model, self._place)
                 self._keepers[key] = (keeper, asyncio.create_task(keeper.run()))
 
-    async def _retire(self, name: str, version: str) -> None:
+    async def _retire(self, keeper: Keeper) -> None:
         """Take a version that is no longer wanted out of service."""
-        layout.remove(name, version, self._post.repository)
         try:
-            if any(other == name for other, _ in layout.laid_out(self._post.repository)):
-                await self._control.load(name, self._place.pace.load_timeout_s)
-            else:
-                await self._control.unload(name, self._place.pace.load_timeout_s)
+            await keeper.retire()
         except ControlFailed as error:
-            _log.warning("%s:%s could not be retired: %s", name, version, error)
+            _log.warning("%s:%s could not be retired: %s", *keeper.model.key, error)
 
     async def _dismiss(self, keys: list[tuple[str, str]]) -> None:
         tasks = [self._keepers.pop(key)[1] for key in keys]

@@ -91,12 +91,24 @@ class Keeper:
                 await self._bring_up()
                 pause_s = self._place.pace.first_pause_s
                 await self._watch()
-            except (Unverified, ControlFailed) as error:
+            except (Unverified, ControlFailed, OSError) as error:
                 if self.is_ready:
                     self._place.lost()
                 self._turn(ModelState.FAILED, str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def retire(self) -> None:
+        """Take the version out of service. Raises ControlFailed.
+
+        Triton unloads a model with all its versions; where there are others, it is told to load what is left instead.
+        """
+        name, place = self.model.name, self._place
+        layout.remove(name, self.model.version, place.repository)
+        if any(other == name for other, _ in layout.laid_out(place.repository)):
+            await place.control.load(name, place.pace.load_timeout_s)
+        else:
+            await place.control.unload(name, place.pace.load_timeout_s)
 
     async def _bring_up(self) -> None:
         self._turn(ModelState.VERIFYING)
@@ -127,9 +139,7 @@ class Keeper:
             await self._prove()
 
     async def _prove(self) -> None:
-        """Have a token generated. Triton takes a version for ready whose process is dead, and only unloading
-        clears that.
-        """
+        """Have a token generated. Triton takes a version for ready whose process is dead, until it is retired."""
         control, pace = self._place.control, self._place.pace
         try:
             try:
@@ -138,7 +148,7 @@ class Keeper:
                 # All slots may be taken for longer than that; whoever refuses promptly is alive.
                 await control.ping(self.model.name, self.model.version, pace.canary_timeout_s)
         except ControlFailed:
-            await control.unload(self.model.name, pace.load_timeout_s)
+            await self.retire()
             raise
 
     def _turn(self, state: ModelState, detail: str = "") -> None:

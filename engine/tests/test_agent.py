@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def post(tmp_path: Path) -> Post:
 
 
 @pytest.fixture
-async def control() -> FakeControl:
-    return FakeControl()
+async def control(post: Post) -> FakeControl:
+    return FakeControl(post.repository)
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ async def test_loading_is_told_with_what_to_expect(post: Post, control: FakeCont
 async def test_a_failed_load_is_told_and_tried_again(notices: Notices, control: FakeControl):
     await notices.until(in_state(ModelState.READY))
     control.failures = ["RuntimeError: no memory."]
-    control.mute.add("small")
+    control.mute.add(("small", "1"))
     failed = await notices.until(in_state(ModelState.FAILED))
     assert failed.models[0].detail
     await notices.until(in_state(ModelState.READY))
@@ -93,7 +94,7 @@ async def test_a_failed_load_is_told_and_tried_again(notices: Notices, control: 
 
 async def test_a_dead_stub_is_found_by_the_canary_and_reloaded(notices: Notices, control: FakeControl):
     await notices.until(in_state(ModelState.READY))
-    control.mute.add("small")
+    control.mute.add(("small", "1"))
     await notices.until(in_state(ModelState.FAILED))
     await notices.until(in_state(ModelState.READY))
     assert control.unloads == ["small"]
@@ -153,3 +154,39 @@ async def test_a_new_agent_finds_what_serves_already(notices: Notices, control: 
     assert control.loads == ["small"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_dead_version_takes_no_other_with_it(notices: Notices, control: FakeControl, post: Post):
+    await notices.until(in_state(ModelState.READY))
+    (first,) = desired.read(post.desired)
+    shutil.copytree(Path(first.source) / "1", Path(first.source) / "2")
+    desired.write(post.desired, [first, msgspec.structs.replace(first, version="2", default=False)])
+    await notices.until(lambda host: [model.state for model in host.models] == [ModelState.READY] * 2)
+    control.mute.add(("small", "2"))
+    await notices.until(lambda host: host.models[1].state is ModelState.FAILED)
+    assert ("small", "1") in control.served
+    host = await notices.until(lambda host: host.models[1].state is ModelState.READY)
+    assert host.models[0].state is ModelState.READY
+    assert control.unloads == []
+
+
+async def test_what_the_disk_refuses_is_told_and_tried_again(post: Post, control: FakeControl):
+    post.repository.write_text("No folder can be made here.")
+    notices = Notices()
+    task = asyncio.create_task(Agent(post, control, notices.publish, PACE).run())
+    failed = await notices.until(in_state(ModelState.FAILED))
+    assert "repository" in failed.models[0].detail
+    post.repository.unlink()
+    await notices.until(in_state(ModelState.READY))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_agent_does_not_outlive_its_keepers(post: Post):
+    class Broken(FakeControl):
+        async def load(self, name: str, timeout_s: float) -> None:
+            raise RuntimeError("Nobody expects this.")
+
+    agent = Agent(post, Broken(post.repository), Notices().publish, PACE)
+    with pytest.raises(RuntimeError):
+        await asyncio.wait_for(agent.run(), 5)
