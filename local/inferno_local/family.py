@@ -138,7 +138,7 @@ class Family:
                 del self._children[pid]
                 self._register.remove(pid)
         for orphan in psutil.Process().children():
-            if orphan.pid not in self._children:
+            if orphan.pid not in self._children and not _is_own(orphan.pid):
                 self._bury(orphan)
 
     def _bury(self, orphan: psutil.Process) -> None:
@@ -147,3 +147,10 @@ class Family:
         with suppress(ChildProcessError):
             # Its end sends another SIGCHLD, so whoever still lives now is collected then.
             os.waitpid(orphan.pid, os.WNOHANG)
+
+
+def _is_own(pid: int) -> bool:
+    """Whether this process runs it for itself, and collects it. What descends from a child is in another session."""
+    with suppress(ProcessLookupError):
+        return os.getsid(pid) == os.getsid(0)
+    return False
