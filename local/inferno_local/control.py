@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from inferno_core.errors import InfernoError, Unavailable
+from inferno_local import explain
 from inferno_local.report import StackReport, Wanted
 
 LINE_LIMIT = 1 << 20
@@ -79,6 +80,8 @@ async def _answered(handler: Handler, question: Question) -> Answer:
         return Answer(error=error.message)
     except TimeoutError:
         return Answer(error=f"{question.name or question.do} did not end in time. See `inferno status`.")
+    except OSError as error:
+        return Answer(error=explain.trouble(error))
 
 
 def ask(path: Path, question: Question, timeout_s: float) -> Answer | None:

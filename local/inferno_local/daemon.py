@@ -1,13 +1,14 @@
 """The supervisor as a process: repairs what an earlier one left, answers at its socket, and leaves when told."""
 
 import asyncio
+import logging
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from inferno_core.errors import InfernoError, InvalidRequest
 from inferno_core.settings import Settings
-from inferno_local import control, journal, leftovers, stack
+from inferno_local import control, explain, journal, leftovers, stack
 from inferno_local.control import Answer, Question
 from inferno_local.files import write_json
 from inferno_local.home import Home
@@ -18,7 +19,9 @@ from inferno_local.stack import Site
 from inferno_local.supervisor import Supervisor
 from inferno_local.vault import credentials, unlock
 
+_log = logging.getLogger(__name__)
 TRIM_EVERY_S = 30.0
+AGAIN_S = 1.0
 # The undertaker of a killed supervisor, or a command that looks, may hold the home's lock for a moment.
 LOCK_S = leftovers.GONE_WITHIN_S + 2.0
 
@@ -107,6 +110,16 @@ class Daemon:
         return found
 
 
+async def persist(work: Callable[[], Awaitable[None]], again_s: float = AGAIN_S) -> None:
+    """Go on with `work`, which has no end, though the machine refuses it something: a full disk is not so for ever."""
+    while True:
+        try:
+            await work()
+        except OSError as error:
+            _log.warning("%s.", explain.trouble(error))
+            await asyncio.sleep(again_s)
+
+
 async def run(
     settings: Settings, environ: Mapping[str, str], table: Table, beside: Callable[[], None] | None = None
 ) -> None:
@@ -123,7 +136,7 @@ async def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, daemon.leave.set)
         server = await control.serve(home.control, daemon.answer)
-        background = [asyncio.create_task(work) for work in (daemon.trim_logs(), daemon.keep_undertaker())]
+        background = [asyncio.create_task(persist(work)) for work in (daemon.trim_logs, daemon.keep_undertaker)]
         work = asyncio.create_task(daemon.run_beside(beside))
         await daemon.leave.wait()
         await daemon.stop()

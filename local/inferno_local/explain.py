@@ -53,6 +53,11 @@ def recognised(said: str) -> str | None:
     return None
 
 
+def trouble(error: OSError) -> str:
+    """What the machine refused, with its way out where that is known."""
+    return recognised(str(error)) or str(error)
+
+
 def cause(code: int, said: str) -> str:
     """What to tell of a process that ended with `code` after it `said` its last words."""
     known = recognised(said)

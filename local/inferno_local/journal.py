@@ -12,9 +12,14 @@ def trim(log: Path, limit_bytes: int = LIMIT_BYTES) -> None:
     """Move what `log` holds to `NAME.log.1` once it is larger than `limit_bytes`.
 
     The writer has it open for appending, so it goes on at the new end; a line written between copy and cut is lost.
+    Without room for the copy, all of it is: a full disk needs the bound most.
     """
     if log.exists() and log.stat().st_size > limit_bytes:
-        shutil.copyfile(log, log.with_name(log.name + ".1"))
+        older = log.with_name(log.name + ".1")
+        try:
+            shutil.copyfile(log, older)
+        except OSError:
+            older.unlink(missing_ok=True)
         with log.open("r+b") as file:
             file.truncate()
 

@@ -94,7 +94,7 @@ class Keeper:
             late = await self._become_ready(self.child)
             code = await self.child.exit()
         except OSError as error:
-            self.cause = f"could not be prepared: {explain.recognised(str(error)) or error}"
+            self.cause = f"could not be prepared: {explain.trouble(error)}"
             return False
         except InfernoError as error:
             self.cause = f"could not be prepared: {error.message}"

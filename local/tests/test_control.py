@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from inferno_core.errors import Unavailable
+from inferno_engine.errors import SetupFailed
 from inferno_local.control import Answer, Question, ask, serve
 from inferno_local.report import StackReport, Wanted
 
@@ -47,3 +48,21 @@ async def test_a_dead_socket_is_replaced(tmp_path: Path) -> None:
         server = await serve(tmp_path / "s", handler)
         assert await asyncio.to_thread(ask, tmp_path / "s", Question(do="status"), 5) == Answer()
         server.close()
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (OSError(28, "No space left on device"), "free some space"),
+        (SetupFailed("The engine's environment is broken."), "environment is broken"),
+        (TimeoutError(), "apply did not end in time"),
+    ],
+)
+async def test_whatever_stands_in_the_way_is_answered(tmp_path: Path, raised: Exception, said: str) -> None:
+    async def handler(question: Question) -> Answer:
+        raise raised
+
+    server = await serve(tmp_path / "s", handler)
+    with pytest.raises(Unavailable, match=said):
+        await asyncio.to_thread(ask, tmp_path / "s", Question(do="apply"), 5)
+    server.close()

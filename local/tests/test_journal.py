@@ -33,3 +33,12 @@ def test_a_follower_gives_whole_new_lines(tmp_path: Path) -> None:
     assert list(follower.lines()) == [("api-0", "half")]
     log.write_text("cut\n")
     assert list(follower.lines()) == [("api-0", "cut")]
+
+
+def test_a_log_is_cut_though_there_is_no_room_for_a_copy(tmp_path: Path) -> None:
+    log = tmp_path / "api-0.log"
+    log.write_bytes(b"x" * 100)
+    # No copy can be made there, as on a full disk.
+    (tmp_path / "api-0.log.1").symlink_to(tmp_path / "missing" / "copy")
+    trim(log, limit_bytes=99)
+    assert log.read_bytes() == b""
