@@ -46,10 +46,14 @@ def table(site: Site, wanted: Wanted) -> list[Part]:
         "INFERNO_POSTGRES__DSN": _users_dsn(site),
         "INFERNO_SECRETS__KEY_PEPPER": site.vault.key_pepper,
     }
-    parts += [
-        platform.api_part(index, api_port(site, index), env, frozenset({"migrate"})) for index in range(wanted.api)
-    ]
+    parts += [_api(site, index, env) for index in range(wanted.api)]
     return _without_needs_elsewhere(parts)
+
+
+def _api(site: Site, index: int, env: Mapping[str, str]) -> Part:
+    # Replicas beyond the number of partitions share one.
+    reply_partition = index % site.settings.kafka.reply_partitions
+    return platform.api_part(index, api_port(site, index), reply_partition, env, frozenset({"migrate"}))
 
 
 def api_port(site: Site, index: int) -> int:

@@ -52,3 +52,10 @@ def test_a_process_gets_no_secret_that_is_not_its_own(site: Site) -> None:
 def test_the_same_wish_gives_the_same_processes(site: Site) -> None:
     once, again = (stack.table(site, Wanted(api=2)) for _ in range(2))
     assert all(a.same_process(b) for a, b in zip(once, again, strict=True))
+
+
+def test_more_replicas_than_partitions_share_them(site: Site) -> None:
+    count = site.settings.kafka.reply_partitions
+    parts = stack.table(site, Wanted(api=count + 1))
+    chosen = [part.env["INFERNO_API__REPLY_PARTITION"] for part in parts if part.name.startswith("api-")]
+    assert chosen == [*(str(index) for index in range(count)), "0"]

@@ -17,12 +17,12 @@ def platform_part(kind: str, index: int, ports: Ports, env: Mapping[str, str], n
     return _part(kind, name, port, {**env, "INFERNO_METRICS_PORT": str(port)}, needs)
 
 
-def api_part(index: int, port: int, env: Mapping[str, str], needs: frozenset[str]) -> Part:
-    """API process `index`, listening on `port`."""
+def api_part(index: int, port: int, reply_partition: int, env: Mapping[str, str], needs: frozenset[str]) -> Part:
+    """API process `index`, listening on `port`, with its answers in `reply_partition`."""
     settings = {
         "INFERNO_API__HOST": LOOPBACK,
         "INFERNO_API__PORT": str(port),
-        "INFERNO_API__REPLY_PARTITION": str(index),
+        "INFERNO_API__REPLY_PARTITION": str(reply_partition),
     }
     return _part("api", f"api-{index}", port, {**env, **settings}, needs)
 
