@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from inferno_api.sampling import Positive, Sampling
+from inferno_api.sampling import Positive, Sampling, bound_size
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 
@@ -63,6 +63,7 @@ class ChatBody(Sampling, kw_only=True, omit_defaults=True):
         super().__post_init__()
         if self.top_logprobs is not None and not self.logprobs:
             raise ValueError("`top_logprobs` is only allowed with `logprobs`: true")
+        bound_size("tools", self.tools)
 
     @property
     def allowance(self) -> int | None:

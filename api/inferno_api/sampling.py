@@ -6,12 +6,24 @@ clients expect; a field that is here and can't be honoured is refused by name. W
 
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Positive = Annotated[int, Meta(ge=1)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 StopText = Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+MAX_GRAMMAR_BYTES = 64 << 10
+"""What a schema, a grammar or the tools of a request may take as JSON: an engine compiles them."""
+
+
+def bound_size(name: str, value: object) -> None:
+    """Refuse what would cost the engine too much to compile. Raises `ValueError`, which validation shows."""
+    size = 0 if value is None else len(msgspec.json.encode(value))
+    if size > MAX_GRAMMAR_BYTES:
+        raise ValueError(f"`{name}` has {size} bytes; at most {MAX_GRAMMAR_BYTES} are taken")
 
 
 class StreamOptions(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +66,8 @@ class Sampling(Struct, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if self.stream_options is not None and not self.stream:
             raise ValueError("`stream_options` is only allowed with `stream`: true")
+        bound_size("structured_outputs", self.structured_outputs)
+        bound_size("response_format", self.response_format)
 
     @property
     def choices(self) -> int:

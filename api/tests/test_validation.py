@@ -86,6 +86,9 @@ def test_a_fault_deep_inside_is_named_by_its_path() -> None:
     [
         ({**CHAT, "stream_options": {"include_usage": True}}, "stream_options"),
         ({**CHAT, "top_logprobs": 2}, "top_logprobs"),
+        ({**CHAT, "response_format": {"type": "json_schema", "padding": "x" * 70_000}}, "response_format"),
+        ({**CHAT, "structured_outputs": {"regex": "(a|" * 30_000}}, "structured_outputs"),
+        ({**CHAT, "tools": [{"padding": "x" * 70_000}]}, "tools"),
     ],
 )
 def test_fields_that_need_each_other(body: Any, field: str) -> None:

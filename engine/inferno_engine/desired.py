@@ -26,7 +26,7 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: str = ""
     digest: str = ""
     default: bool = False
-    arguments: tuple[tuple[str, float], ...] = ()
+    arguments: tuple[tuple[str, int | float], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

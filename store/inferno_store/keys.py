@@ -1,8 +1,11 @@
 """API keys in Postgres: all SQL of keys. A key is found by its prefix and proved by its keyed digest."""
 
+from contextlib import suppress
+
 import asyncpg
 
 from inferno_core import keys
+from inferno_core.errors import Unavailable
 from inferno_core.keys import Key, KeyLimits, Secret
 from inferno_core.records import Tenant
 from inferno_store.postgres import Database
@@ -31,7 +34,8 @@ async def find(database: Database, secret: Secret, pepper: bytes) -> Key | None:
     row = await database.row(_FIND, keys.prefix(secret), keys.digest(secret, pepper))
     if row is None:
         return None
-    await database.execute(_TOUCH, row["id"])
+    with suppress(Unavailable):  # A use that isn't noted is no reason to refuse it.
+        await database.execute(_TOUCH, row["id"])
     return _key(row)
 
 

@@ -14,8 +14,15 @@ from inferno_core.errors import Unavailable
 CONNECT_TIMEOUT_S = 3.0
 STATEMENT_TIMEOUT_S = 5.0
 
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
-"""What asyncpg raises when the server can't be reached or doesn't answer in time."""
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+)
+"""What asyncpg raises when the server can't be reached, is shutting down or full, or doesn't answer in time."""
 
 
 class Database:

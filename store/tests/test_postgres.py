@@ -52,3 +52,9 @@ async def test_closing_twice_is_fine(dsn: str) -> None:
     await database.open()
     await database.close()
     await database.close()
+
+
+async def test_a_server_that_ends_its_connections_is_away(database: Database) -> None:
+    with pytest.raises(Unavailable):
+        await database.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await database.row("SELECT 1") is not None
