@@ -56,9 +56,9 @@ def _check(model: HostedModel, surface: Surface, body: Sampling) -> None:
         raise InvalidRequest(f"Model {model.name!r} does not do {surface}; it does: {able}.", param="model")
     if model.context and body.allowance is not None and body.allowance > model.context:
         raise InvalidRequest(
-            f"'max_tokens' is {body.allowance}, and prompt and answer of {model.name!r} have {model.context} tokens"
-            " together. Ask for fewer.",
-            param="max_tokens",
+            f"'{body.allowance_field}' is {body.allowance}, and prompt and answer of {model.name!r} have "
+            f"{model.context} tokens together. Ask for fewer.",
+            param=body.allowance_field,
         )
 
 

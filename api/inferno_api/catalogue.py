@@ -63,17 +63,17 @@ class Catalogue:
 
         Raises:
             ModelNotFound: there is no such model for this caller.
-            Unavailable: it is known and doesn't serve yet, or no host is known at all.
+            Unavailable: it is known and doesn't serve yet, or a host has not said yet what it has.
 
         """
         found = {model.name: model for model in self.serving() if allowed(model.name)}
         if name in found:
             return found[name]
-        if not self._hosts:
-            raise Unavailable("No engine host has reported yet. Try again shortly.", retry_after_s=5)
         waiting = [model for model in self._hosted() if model.name == name and allowed(name)]
         if waiting:
             raise Unavailable(self._progress(waiting), retry_after_s=self._remaining_s(waiting[0]))
+        if not self._hosts or not all(host.models for _, host in self._hosts.values()):
+            raise Unavailable("An engine host has not reported its models yet. Try again shortly.", retry_after_s=5)
         listed = ", ".join(found) or "none"
         raise ModelNotFound(f"There is no model {name[:100]!r}. Choose one of: {listed}.", param="model")
 

@@ -69,3 +69,8 @@ class ChatBody(Sampling, kw_only=True, omit_defaults=True):
     def allowance(self) -> int | None:
         """The most tokens of each answer; None: what fits."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+
+    @property
+    def allowance_field(self) -> str:
+        """Which field says so: OpenAI's newer one, where it is given."""
+        return "max_tokens" if self.max_completion_tokens is None else "max_completion_tokens"

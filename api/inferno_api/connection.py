@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from inferno_core.errors import DeadlineExceeded, InvalidRequest, TooLarge
 
 BODY_TIMEOUT_S = 60.0
+_DISCARDED_BYTES = 32 << 20
+_DISCARD_S = 10.0
 
 
 class ClientGone(Exception):
@@ -47,6 +49,32 @@ async def _collect(receive: Receive, most_bytes: int) -> bytes:
             raise _too_large(most_bytes)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+class Inbox:
+    """A connection's `receive` that knows whether the whole request has come in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_read = False
+
+    async def __call__(self) -> Message:
+        """Receive the next message."""
+        message = await self._receive()
+        self._is_read = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Read what is left of the request, within a bound.
+
+        A refusal that is sent while the client still writes would be lost with the connection: the kernel resets one
+        that is closed over unread bytes.
+        """
+        left = _DISCARDED_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_S):
+                while not self._is_read and left > 0:
+                    left -= len((await self()).get("body", b""))
 
 
 def _too_large(most_bytes: int) -> TooLarge:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inferno_api import failures
-from inferno_api.connection import ClientGone
+from inferno_api.connection import ClientGone, Inbox
 from inferno_api.metrics import Metrics
 from inferno_core.errors import InfernoError
 
@@ -106,6 +106,7 @@ class Errors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         begun = False
+        inbox = Inbox(receive)
 
         async def send_noted(message: Message) -> None:
             nonlocal begun
@@ -113,7 +114,7 @@ class Errors:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noted)
+            await self._app(scope, inbox, send_noted)
         except ClientGone:
             scope["error_code"] = "client_gone"
         except Exception as error:
@@ -121,6 +122,7 @@ class Errors:
                 raise
             known, headers = _known(scope, error)
             scope["error_code"] = known.code
+            await inbox.discard()
             await failures.respond(known, headers)(scope, receive, send)
 
 

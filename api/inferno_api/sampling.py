@@ -80,6 +80,11 @@ class Sampling(Struct, kw_only=True, omit_defaults=True):
         return self.max_tokens
 
     @property
+    def allowance_field(self) -> str:
+        """Which field says so."""
+        return "max_tokens"
+
+    @property
     def include_usage(self) -> bool:
         """Whether the stream ends with a chunk that counts tokens."""
         return self.stream_options is not None and bool(self.stream_options.include_usage)

@@ -67,5 +67,6 @@ def test_an_unknown_model_is_not_found(admission: Admission) -> None:
 
 def test_no_one_gets_more_tokens_than_the_context(admission: Admission) -> None:
     assert admission.draft("chat", chat(max_tokens=8192), KEY).max_tokens == 8192
-    with pytest.raises(InvalidRequest, match="8193"):
+    with pytest.raises(InvalidRequest, match="8193") as caught:
         admission.draft("chat", chat(max_completion_tokens=8193), KEY)
+    assert caught.value.param == "max_completion_tokens"

@@ -102,3 +102,13 @@ async def test_what_is_no_request_is_refused(url: str, data: bytes) -> None:
     answer = await asyncio.wait_for(reader.read(12), 5)
     assert answer[9:10] in {b"4", b""}
     writer.close()
+
+
+@pytest.mark.parametrize(("key", "status"), [("", 401), ("own", 413)])
+async def test_a_refusal_reaches_a_client_that_still_writes(world: Any, url: str, key: str, status: int) -> None:
+    """Closing over unread bytes would reset the connection, and the refusal would be lost."""
+    secret = world.secret.reveal() if key else "inf-unknown"
+    async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {secret}"}) as client:
+        answer = await client.post("/v1/chat/completions", content=b"x" * (20 << 20))
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]

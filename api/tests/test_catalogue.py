@@ -50,6 +50,14 @@ async def test_an_unknown_model_lists_what_there_is() -> None:
         presence.catalogue.resolve("smollm2", lambda name: False)
 
 
+async def test_a_host_that_has_not_said_what_it_has_may_have_it() -> None:
+    """Its Triton just died, say: a client that got a 404 would not come back."""
+    presence = Presence()
+    await presence.catalogue.refresh()
+    with pytest.raises(Unavailable, match="not reported its models yet"):
+        presence.catalogue.resolve("smollm2")
+
+
 async def test_a_model_that_loads_tells_how_far_it_is() -> None:
     presence = Presence(LOADING)
     await presence.catalogue.refresh()
