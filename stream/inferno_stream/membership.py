@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from msgspec import DecodeError, json
 
 from inferno_core.effects import Committed
-from inferno_stream import kafka
+from inferno_stream import background, kafka
 from inferno_stream.admin import Admin
 
 _POLL_S = 0.25
@@ -45,8 +45,7 @@ class Member:
         self._consumer = Consumer(config)
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="group-member", daemon=True)
-        self._thread.start()
+        self._thread = background.thread("group-member", self._run)
 
     def commit(self, p: int, committed: Committed) -> None:
         """Commit a place in `p`, soon. A commit that the group refuses, since p is no longer ours, is void."""

@@ -11,12 +11,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from inferno_core.codec import MalformedRecord
-from inferno_stream import kafka
+from inferno_stream import background, kafka
 
 T = TypeVar("T")
 
 _POLL_S = 0.1
 _BATCH = 500
+_BATCHES = 4
+"""How many batches may wait for the loop; the thread reads no further until it has taken one."""
 
 
 class Read(NamedTuple, Generic[T]):
@@ -59,9 +61,9 @@ class Reader(Generic[T]):
         self._consumer = Consumer(config)
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._held: set[int] = set()
+        self._room = threading.Semaphore(_BATCHES)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"{topic}-reader", daemon=True)
-        self._thread.start()
+        self._thread = background.thread(f"{topic}-reader", self._run)
 
     def assign(self, partition: int, offset: int) -> None:
         """Begin to read `partition` at `offset`; what came of it before is forgotten."""
@@ -108,11 +110,18 @@ class Reader(Generic[T]):
 
     def _deliver(self, messages: Sequence[Message]) -> None:
         batch = [read for message in messages if (read := self._read(message)) is not None]
-        if batch:
+        if batch and self._wait_for_room():
             self._hand_over(self._pass_on, batch)
+
+    def _wait_for_room(self) -> bool:
+        while not self._closing.is_set():
+            if self._room.acquire(timeout=_POLL_S):
+                return True
+        return False
 
     def _pass_on(self, batch: Sequence[Read[T]]) -> None:
         """Give on what follows, in the loop. Records of a former assignment may still have been on their way."""
+        self._room.release()
         if fresh := [read for read in batch if self._follows(read)]:
             self._on_batch(fresh)
 

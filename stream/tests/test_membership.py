@@ -5,10 +5,11 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from log_platform import Until
+from msgspec import json
 
 from inferno_core.effects import Committed
 from inferno_core.settings import KafkaSettings
-from inferno_stream import kafka, membership, topics
+from inferno_stream import background, kafka, membership, topics
 from inferno_stream.admin import Admin
 from inferno_stream.membership import Member
 from inferno_stream.producer import LogProducer
@@ -76,3 +77,12 @@ async def test_a_place_that_retention_took_is_where_the_log_begins(settings: Kaf
         await asyncio.wrap_future(deleted)
     admin = Admin(settings.bootstrap_servers, "test")
     assert await membership.committed(admin, settings.queue_topic, 0) == Committed(3)
+
+
+async def test_a_thread_that_fails_ends_the_process(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
+    ends: list[str] = []
+    monkeypatch.setattr(background, "end_process", lambda reason, error=None: ends.append(reason))
+    member = join(KafkaSettings(bootstrap_servers="127.0.0.1:1"), Hearer(), "one")
+    member._orders.put(lambda: json.decode("{"))
+    await until(lambda: ends == ["the thread group-member failed"])
+    await member.close()

@@ -1,5 +1,7 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -9,6 +11,7 @@ from inferno_core.codec import MalformedRecord
 from inferno_core.errors import Unavailable
 from inferno_core.settings import KafkaSettings
 from inferno_stream import kafka, topics
+from inferno_stream import reader as module
 from inferno_stream.producer import LogProducer
 from inferno_stream.reader import Lost, Read, Reader
 
@@ -119,3 +122,27 @@ async def test_an_append_that_finds_no_room_is_refused_at_once() -> None:
     with pytest.raises(Unavailable, match="waits for Kafka"):
         producer.append("nowhere", 0, b"1", lambda offset: None, lambda reason: None)
     await producer.abandon()
+
+
+async def test_it_reads_no_further_than_a_few_batches_ahead_of_the_loop(
+    reader: Reader[int],
+    producer: LogProducer,
+    heard: Heard,
+    settings: KafkaSettings,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting: deque[Callable[[], None]] = deque()
+    monkeypatch.setattr(module, "_BATCH", 1)
+    monkeypatch.setattr(reader, "_hand_over", lambda callback, *args: waiting.append(partial(callback, *args)))
+    for number in range(50):
+        producer.append(settings.queue_topic, 0, str(number).encode(), lambda offset: None, pytest.fail)
+    reader.assign(0, 0)
+    await until(lambda: len(waiting) == module._BATCHES)
+    await until(lambda: reader._room._value == 0)
+    assert len(waiting) == module._BATCHES
+    while len(heard.records) < 50:
+        await until(lambda: waiting)
+        assert len(waiting) <= module._BATCHES
+        waiting.popleft()()
+    assert heard.records == list(range(50))

@@ -1,7 +1,6 @@
 """A worker process: settings → presence, engines → the worker → its metrics."""
 
 import asyncio
-import contextlib
 import signal
 from functools import partial
 
@@ -11,6 +10,7 @@ from inferno_cli import log_records
 from inferno_core.settings import Settings
 from inferno_store import hosts, redis
 from inferno_stream import exposition
+from inferno_stream.background import Tasks
 from inferno_stream.fleet import Fleet
 from inferno_stream.worker import Worker
 
@@ -33,16 +33,15 @@ async def run(settings: Settings) -> None:
     )
     worker = Worker(settings.kafka, settings.worker, fleet, name=settings.name or "worker")
     stop = _asked_to_stop()
-    watching = asyncio.create_task(fleet.watch())
+    watching = Tasks()
+    watching.spawn(fleet.watch())
     try:
         await worker.start()
         with exposition.serve(settings.metrics_port, worker.metrics.registry, lambda: worker.healthy):
             await stop.wait()
             await worker.stop()
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        await watching.cancel()
         await fleet.close()
         await presence.aclose()
 
