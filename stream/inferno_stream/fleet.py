@@ -48,8 +48,8 @@ class Fleet:
         self._publish = publish
         self._urls = urls
         self._timeout_s = timeout_s
-        self._reported: list[Host] = []
-        self._hosts: dict[str, Host] = {}
+        self._reported: dict[str, Host] = {}
+        self._asked: dict[str, Host] = {}
         self._tritons: dict[str, Triton] = {}
         self._running: Counter[tuple[str, str]] = Counter()
         self._flights: set[Flight] = set()
@@ -63,17 +63,21 @@ class Fleet:
     async def refresh(self) -> None:
         """Ask agents and hosts once, and declare lost what runs on an engine that is gone."""
         try:
-            self._reported = [host for host in await self._read_hosts() if host.name not in self._urls]
+            self._reported = {host.name: host for host in await self._read_hosts() if host.name not in self._urls}
         except InfernoError as error:
             logger.warning("hosts can't be read, the last known ones are used: %s", error.message)
-        self._hosts |= {host.name: host for host in self._reported}
-        kept = {host.grpc for host in self._hosts.values() if host.name != host.grpc}
+        kept = {host.grpc for host in self._reported.values()}
         for url in self._urls:
             if url in kept:
-                self._hosts.pop(url, None)
+                self._asked.pop(url, None)
             else:
                 await self._ask(url)
         self._tell_lost()
+
+    @property
+    def _hosts(self) -> dict[str, Host]:
+        """The hosts that are offered, by name: who falls silent is forgotten, and what runs there runs on."""
+        return self._reported | self._asked
 
     async def close(self) -> None:
         """Close all connections."""
@@ -125,19 +129,20 @@ class Fleet:
         try:
             models = await self._triton(url).models()
         except EngineFailed as error:
-            if self._hosts.pop(url, None):
+            if self._asked.pop(url, None):
                 logger.warning("%s", error.message)
             return
-        self._hosts[url] = Host(name=url, grpc=url, http="", incarnation=url, models=models)
+        self._asked[url] = Host(name=url, grpc=url, http="", incarnation=url, models=models)
         try:
-            await self._publish(self._hosts[url])
+            await self._publish(self._asked[url])
         except InfernoError as error:
             logger.warning("the presence of %s can't be said: %s", url, error.message)
 
     def _tell_lost(self) -> None:
         """A host that no one reports may only have lost its agent; one in another life has lost what ran."""
+        hosts = self._hosts
         for flight in list(self._flights):
-            host = self._hosts.get(flight.place.host)
+            host = hosts.get(flight.place.host)
             if host is not None and not _lives(host, flight) and not flight.lost.done():
                 flight.lost.set_result(_gone(host.name))
 

@@ -189,3 +189,17 @@ async def test_a_stock_triton_is_found_by_its_address_and_does_completions_alone
     assert frames[-1].final.usage == Usage(3, 4)
     sampling = triton.asked[0].raw_input_contents[3][4:]
     assert json.loads(sampling) == {"max_tokens": 4, "top_p": 0.5, "seed": 7}
+
+
+async def test_a_host_that_fell_silent_is_not_offered_though_it_stays_known_while_redis_is_away(
+    request_: Request,
+) -> None:
+    agents = Agents(host("a:1"))
+    fleet = Fleet(agents.read, silent, (), 5.0)
+    await fleet.refresh()
+    agents.hosts = None
+    await fleet.refresh()
+    assert fleet.find(request_) is not None
+    agents.hosts = ()
+    await fleet.refresh()
+    assert fleet.find(request_) is None
