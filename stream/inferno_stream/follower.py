@@ -51,15 +51,12 @@ class Follower:
         if not self._buffer and self.ended:
             raise StopAsyncIteration
         taken, self._buffer, self._buffered_bytes = self._buffer, [], 0
-        self._told = max((accepted.token_index for accepted in taken), default=self._told)
-        self._told = max(self._told, -1)
+        self._told = max([self._told, *(accepted.token_index for accepted in taken)])
         return taken
 
     async def aclose(self) -> None:
         """Leave. Where no final frame was seen, the log is told that nobody listens here any more. Idempotent."""
-        if not self._closed:
-            self._closed = True
-            self._leave(self)
+        self._close()
 
     def feed(self, record: ReplyRecord) -> None:
         """Take the generation's next record of its reply partition."""
@@ -72,10 +69,19 @@ class Follower:
             self.head = record
 
     def cut(self, error: InfernoError) -> None:
-        """Give this reader nothing more than `error`."""
+        """Give this reader nothing more than `error`.
+
+        It has left by that, since its task may be stuck in sending to a client that takes nothing.
+        """
         self._error = error
         self._buffer.clear()
         self._wake()
+        self._close()
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._leave(self)
 
     def _keep(self, accepted: Accepted) -> None:
         self._buffered_bytes += len(accepted.frame.delta)

@@ -75,3 +75,24 @@ async def test_leaves_once(follower: Follower, left: list[Follower]) -> None:
     await follower.aclose()
     await follower.aclose()
     assert left == [follower]
+
+
+async def test_cut_off_it_has_left_though_its_task_may_be_stuck(follower: Follower, left: list[Follower]) -> None:
+    follower.cut(Unavailable("gone"))
+    assert left == [follower]
+    await follower.aclose()
+    assert left == [follower]
+
+
+async def test_what_was_told_is_not_forgotten_at_a_frame_without_tokens(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BUFFERED_FRAMES", 1)
+    follower.feed(frame(0))
+    await follower.next(1)
+    follower.feed(Frame("id", 1, 0, 1, [], b"{}"))
+    await follower.next(1)
+    follower.feed(frame(1))
+    follower.feed(frame(2))
+    with pytest.raises(Unavailable, match="token_index 0"):
+        await follower.next(1)
