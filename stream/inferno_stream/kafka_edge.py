@@ -1,28 +1,33 @@
 """The API's way to Kafka: requests go to the queue topic, and one tail of one reply partition feeds all followers."""
 
 import asyncio
+import logging
 import secrets
 import time
 import zlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from itertools import count
 
 from confluent_kafka import KafkaException
 
 from inferno_core import address, codec
 from inferno_core.address import Address
-from inferno_core.errors import Unavailable
+from inferno_core.errors import InvalidRequest, Unavailable
 from inferno_core.records import Detach, ReplyRecord
 from inferno_core.settings import ApiSettings, KafkaSettings
 from inferno_stream import kafka, topics
 from inferno_stream.admin import Admin
+from inferno_stream.background import Tasks
 from inferno_stream.edge import Draft
 from inferno_stream.follower import Follower
 from inferno_stream.producer import LogProducer
 from inferno_stream.reader import Lost, Read, Reader
 from inferno_stream.topics import Log
 
-_PRODUCE_TIMEOUT_MS = 5_000
+logger = logging.getLogger(__name__)
+
+_PRODUCE_TIMEOUT_S = 5.0
 _REFRESH_S = 1.0
 _FLUSH_S = 5.0
 
@@ -41,7 +46,8 @@ class KafkaEdge:
         self._followers: dict[str, Follower] = {}
         self._known: dict[int, int] = {}
         self._spread = count(secrets.randbelow(1 << 16))
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
+        self._begun = AsyncExitStack()
         self._trouble: str | None = "The token log is not read yet."
 
     @property
@@ -50,14 +56,18 @@ class KafkaEdge:
         return self._trouble
 
     async def start(self) -> None:
-        """Make the topics where they are missing, and tail this replica's reply partition from its end."""
+        """Make the topics where they are missing, and tail this replica's reply partition from its end.
+
+        Raises:
+            InvalidRequest: if the log has no reply partition of the number that is set.
+            Unavailable: if Kafka is away.
+
+        """
         self._log: Log = await topics.ensure(self._settings)
+        self._r = self._reply_partition()
         bootstrap = self._settings.bootstrap_servers
-        self._r = self._api.reply_partition
-        if self._r < 0:
-            self._r = zlib.crc32(self._name.encode()) % self._log.reply_partitions
-        config = kafka.producer(bootstrap, self._name, timeout_ms=_PRODUCE_TIMEOUT_MS)
-        self._producer = LogProducer(config, on_fatal=self._renew)
+        self._producer = self._new_producer()
+        self._begun.push_async_callback(self._say_farewell)
         self._admin = Admin(bootstrap, self._name)
         self._reader: Reader[list[ReplyRecord]] = Reader(
             kafka.reader(bootstrap, self._name),
@@ -66,21 +76,24 @@ class KafkaEdge:
             self._dispatch,
             self._lost,
         )
+        self._begun.push_async_callback(self._reader.close)
+        self._begun.push_async_callback(self._tasks.cancel)
         await self._tail()
         self._trouble = None
-        self._spawn(self._watch())
+        self._tasks.spawn(self._watch())
 
     async def stop(self) -> None:
         """Stop following; tell the log about readers that have left, for as long as `_FLUSH_S` allows."""
-        for task in self._tasks:
-            task.cancel()
-        await self._reader.close()
+        await self._begun.aclose()
+
+    async def _say_farewell(self) -> None:
         await self._producer.close(_FLUSH_S)
 
     async def submit(self, draft: Draft) -> Follower:
         """Ask for a generation and follow it.
 
         Raises:
+            TooLarge: if the log takes no request of that size.
             Unavailable: if too many are open, Kafka is away, or it is not known whether it took the request.
 
         """
@@ -93,15 +106,30 @@ class KafkaEdge:
         self._followers[id] = follower
         sent = asyncio.ensure_future(self._append(p, request))
         try:
-            await asyncio.shield(sent)
-        except asyncio.CancelledError:
-            # The caller went away while Kafka's answer was under way: nobody listens, if the request stands at all.
-            self._spawn(self._leave_after(sent, follower))
-            raise
-        except Unavailable:
-            del self._followers[id]
+            await self._acknowledged(sent)
+        except BaseException:
+            # The caller is gone, or is told that it failed: nobody listens, should the request stand all the same.
+            self._followers.pop(id, None)
+            self._tasks.spawn(self._leave_after(sent, follower))
             raise
         return follower
+
+    async def _acknowledged(self, sent: "asyncio.Future[None]") -> None:
+        try:
+            async with asyncio.timeout(_PRODUCE_TIMEOUT_S):
+                await asyncio.shield(sent)
+        except TimeoutError as error:
+            message = f"Kafka did not confirm this request within {_PRODUCE_TIMEOUT_S:g} s; try again soon."
+            raise Unavailable(message, retry_after_s=1) from error
+
+    def _reply_partition(self) -> int:
+        chosen, count = self._api.reply_partition, self._log.reply_partitions
+        if chosen >= count:
+            raise InvalidRequest(
+                f"INFERNO_API__REPLY_PARTITION is {chosen}, but {self._settings.reply_topic!r} has the partitions 0 to "
+                f"{count - 1}. Set one of them, or -1 to have one chosen; replicas may share one."
+            )
+        return chosen if chosen >= 0 else zlib.crc32(self._name.encode()) % count
 
     def _place(self, p: int) -> Address:
         return Address(
@@ -119,17 +147,14 @@ class KafkaEdge:
 
     async def _leave_after(self, sent: "asyncio.Future[None]", follower: Follower) -> None:
         """Rule 11: only who knows that the request stands in p may speak of it there."""
-        try:
-            await sent
-        except Unavailable:
-            self._followers.pop(follower.id, None)
-        else:
-            await follower.aclose()
+        await asyncio.wait([sent])
+        if not sent.cancelled() and sent.exception() is None:
+            await self._detach(Detach(follower.id, follower.reader))
 
     def _leave(self, follower: Follower) -> None:
         self._followers.pop(follower.id, None)
         if not follower.ended:
-            self._spawn(self._detach(Detach(follower.id, follower.reader)))
+            self._tasks.spawn(self._detach(Detach(follower.id, follower.reader)))
 
     async def _detach(self, record: Detach) -> None:
         """Say that a reader left, for as often as Kafka does not take it: an engine may be working for nobody."""
@@ -153,7 +178,7 @@ class KafkaEdge:
         """The log no longer holds what this reader was to read: its followers can't be told a whole story."""
         for follower in list(self._followers.values()):
             follower.cut(Unavailable("The token log was cut under this reader; ask again.", retry_after_s=1))
-        self._spawn(self._tail())
+        self._tasks.spawn(self._tail())
 
     async def _tail(self) -> None:
         while True:
@@ -168,12 +193,17 @@ class KafkaEdge:
     async def _end(self) -> int:
         return (await self._admin.ends(self._settings.reply_topic, [self._r]))[self._r]
 
-    def _renew(self, reason: str) -> None:
+    def _new_producer(self) -> LogProducer:
+        timeout_ms = int(_PRODUCE_TIMEOUT_S * 1000)
+        config = kafka.producer(self._settings.bootstrap_servers, self._name, timeout_ms=timeout_ms)
+        return LogProducer(config, on_fatal=self._renew)
+
+    def _renew(self, failed: LogProducer, reason: str) -> None:
         """Rule 9: a producer that failed for good is replaced."""
-        old = self._producer
-        config = kafka.producer(self._settings.bootstrap_servers, self._name, timeout_ms=_PRODUCE_TIMEOUT_MS)
-        self._producer = LogProducer(config, on_fatal=self._renew)
-        self._spawn(old.abandon())
+        if failed is self._producer:
+            logger.error("the producer failed and is replaced: %s", reason)
+            self._producer = self._new_producer()
+            self._tasks.spawn(failed.abandon())
 
     async def _watch(self) -> None:
         """Know how far the queue goes, so that owners need not look for what can't be there; and whether Kafka is."""
@@ -190,8 +220,3 @@ class KafkaEdge:
         ends = await self._admin.ends(self._settings.queue_topic, range(self._log.queue_partitions))
         for p, offset in ends.items():
             self._known[p] = max(self._known.get(p, 0), offset)
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

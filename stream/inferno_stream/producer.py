@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from inferno_core.errors import Unavailable
-from inferno_stream import kafka
+from inferno_core.errors import InfernoError, TooLarge, Unavailable
+from inferno_stream import background, kafka
 
 OnAck = Callable[[int], None]
 """Called in the loop with the record's offset."""
@@ -23,15 +23,16 @@ _ROOM_BYTES = 32 << 20
 class LogProducer:
     """One idempotent producer, driven from one event loop.
 
-    Records of one partition stand in the order in which `append` was called. `on_fatal` is called once, in the loop,
-    when the producer can't be used any longer; nothing is acknowledged after that. A thread waits for deliveries.
+    Records of one partition stand in the order in which `append` was called. `on_fatal` is called in the loop, with
+    this producer and the reason, when it can't be used any longer: abandon it then. A thread waits for deliveries.
     """
 
-    def __init__(self, config: kafka.Config, on_fatal: Callable[[str], None] | None = None) -> None:
+    def __init__(self, config: kafka.Config, on_fatal: "Callable[[LogProducer, str], None] | None" = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_fatal = on_fatal
         self._producer = Producer(config | {"error_cb": self._error})
         self._delivered: list[tuple[Callable[..., None], int | str]] = []
+        self._sends: set[asyncio.Future[int]] = set()
         self._pending_bytes = 0
         self._room = asyncio.Event()
         self._room.set()
@@ -39,14 +40,16 @@ class LogProducer:
         self._empty.set()
         self._closing = threading.Event()
         self._dead = False
-        self._thread = threading.Thread(target=self._poll, name="log-producer", daemon=True)
-        self._thread.start()
+        self._thread = background.thread("log-producer", self._poll)
 
     def append(self, topic: str, partition: int, value: bytes, on_ack: OnAck, on_fail: OnFail) -> None:
         """Append `value`; one of the two is called later.
 
         Raises:
-            Unavailable: if too much waits for Kafka already; nothing was appended then.
+            TooLarge: if the log takes no record of that size.
+            Unavailable: if too much waits for Kafka already, or the producer can't be used any longer.
+
+        Nothing was appended then.
 
         """
         size = len(value)
@@ -64,6 +67,8 @@ class LogProducer:
             self._producer.produce(topic, value=value, partition=partition, on_delivery=delivered)
         except BufferError as error:
             raise Unavailable("Too much waits for Kafka already; try again soon.", retry_after_s=1) from error
+        except KafkaException as error:
+            raise _refused(size, kafka.error_of(error)) from error
         self._pending_bytes += size
         self._empty.clear()
         if self._pending_bytes > _ROOM_BYTES:
@@ -73,12 +78,17 @@ class LogProducer:
         """Append `value` and give its offset once it is acknowledged.
 
         Raises:
+            TooLarge: if the log takes no record of that size.
             Unavailable: if nothing was appended, or if it is not known whether it was.
 
         """
         done: asyncio.Future[int] = self._loop.create_future()
-        self.append(topic, partition, value, *settle(done))
-        return await done
+        self.append(topic, partition, value, *_callbacks(done))
+        self._sends.add(done)
+        try:
+            return await done
+        finally:
+            self._sends.discard(done)
 
     async def room(self) -> None:
         """Wait until what is not acknowledged fits a bound again. This is what slows the writer down, not memory."""
@@ -95,6 +105,8 @@ class LogProducer:
         self._dead = True
         self._closing.set()
         self._room.set()
+        for done in self._sends:
+            _callbacks(done)[1]("its producer was given up")
         await asyncio.to_thread(self._finish)
 
     def _finish(self) -> None:
@@ -124,14 +136,23 @@ class LogProducer:
 
     def _error(self, error: KafkaError) -> None:
         if error.fatal() and self._on_fatal is not None:
-            self._hand_over(self._on_fatal, error.str())
+            self._hand_over(self._on_fatal, self, error.str())
 
     def _hand_over(self, callback: Callable[..., None], *args: object) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback, *args)
 
 
-def settle(done: "asyncio.Future[int]") -> tuple[OnAck, OnFail]:
+def _refused(size: int, error: KafkaError) -> InfernoError:
+    """Say why the client library takes a record of `size` bytes not even into its queue."""
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return TooLarge(
+            f"This takes {size} bytes in the log, which takes at most {kafka.MAX_MESSAGE_BYTES} at once; send less."
+        )
+    return Unavailable(f"Kafka can't be written to just now ({error.name()}); try again soon.", retry_after_s=1)
+
+
+def _callbacks(done: "asyncio.Future[int]") -> tuple[OnAck, OnFail]:
     """Make the two callbacks that settle `done` with the offset, or with `Unavailable`."""
 
     def acked(offset: int) -> None:

@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from confluent_kafka import KafkaException
 
 from inferno_core import codec
 from inferno_core.effects import Committed
-from inferno_core.errors import Unavailable
+from inferno_core.errors import InfernoError
 from inferno_core.records import QueueRecord, ReplyRecord
 from inferno_core.settings import KafkaSettings, WorkerSettings
-from inferno_stream import kafka, membership, topics
+from inferno_stream import background, kafka, membership, topics
 from inferno_stream.admin import Admin
+from inferno_stream.background import Tasks
 from inferno_stream.engine import Engine
 from inferno_stream.fairness import Turns
 from inferno_stream.membership import Member
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 _HOUSEKEEPING_S = 0.25
 _RETRY_S = 0.2
 _FLUSH_S = 2.0
-_STUCK = 70
-"""The exit code of a worker whose loop makes no progress: a software failure, as sysexits has it."""
 
 
 class Worker:
@@ -50,7 +48,10 @@ class Worker:
         self._turns = Turns()
         self._is_taking = False
         self._stopping = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
+        self._producer: LogProducer | None = None
+        """None from a producer's failure until all partitions have begun again: nothing is appended meanwhile."""
+        self._replies = Replies(self._append_reply_record)
         self._trouble: str | None = "This worker has not joined its group yet."
 
     @property
@@ -64,7 +65,6 @@ class Worker:
         bootstrap = self._kafka.bootstrap_servers
         self._admin = Admin(bootstrap, self._name)
         self._producer = self._new_producer()
-        self._replies = Replies(self._append_reply_record)
         config = kafka.reader(bootstrap, self._name)
         self._scanner = Scanner(config, self._kafka.reply_topic)
         self._reader: Reader[QueueRecord] = Reader(
@@ -80,20 +80,20 @@ class Worker:
             self._kafka.queue_topic,
             self._assign,
             self._revoke,
-            self._exit,
+            _stuck,
         )
-        self._spawn(self._keep_house())
+        self._tasks.spawn(self._keep_house())
 
     async def stop(self) -> None:
         """Take nothing more, let go of what runs, commit, and leave the group."""
         self._stopping = True
         await self._revoke(list(self._assigned))
         await self._member.close()
-        for task in self._tasks:
-            task.cancel()
+        await self._tasks.cancel()
         await self._scanner.close()
         await self._reader.close()
-        await self._producer.close(_FLUSH_S)
+        if self._producer is not None:
+            await self._producer.close(_FLUSH_S)
 
     # What the group decides.
 
@@ -156,11 +156,12 @@ class Worker:
 
     def fetch_committed(self, owner: Owner, epoch: int) -> None:
         """Answer with `owner.begin`."""
-        self._spawn(self._fetch_committed(owner, epoch))
+        self._tasks.spawn(self._fetch_committed(owner, epoch))
 
     async def room(self) -> None:
         """Wait until Kafka has taken enough of what was said."""
-        await self._producer.room()
+        if self._producer is not None:
+            await self._producer.room()
 
     def changed(self) -> None:
         """Something waits, or there is room: take what can be taken, once in this turn of the loop."""
@@ -175,7 +176,9 @@ class Worker:
             return
         waiting = ((owner, request) for owner in self._owners.values() for request in owner.waiting())
         for owner, request in self._turns.order(waiting):
-            if room and (place := self.engine.find(request)):
+            if not room:
+                break
+            if place := self.engine.find(request):
                 self._turns.served(request)
                 owner.take(request, place)
                 room -= 1
@@ -215,29 +218,34 @@ class Worker:
 
     def _append(self, topic: str, partition: int, value: bytes, on_ack: OnAck) -> None:
         producer = self._producer
+        if producer is None:
+            return
         try:
             producer.append(topic, partition, value, on_ack, partial(self._renew, producer))
-        except Unavailable as error:
+        except InfernoError as error:
             self._renew(producer, error.message)
 
     def _new_producer(self) -> LogProducer:
         config = kafka.producer(self._kafka.bootstrap_servers, self._name, timeout_ms=0)
-        return LogProducer(config, on_fatal=self._fatal)
-
-    def _fatal(self, reason: str) -> None:
-        self._renew(self._producer, reason)
+        return LogProducer(config, on_fatal=self._renew)
 
     def _renew(self, failed: LogProducer, reason: str) -> None:
-        """Rule 9: one lost record would be a hole for ever, so all begins again with a new producer and new epochs."""
+        """Rule 9: one lost record would be a hole for ever, so all begins again with a new producer and new epochs.
+
+        Until then nothing is appended, least of all what owners say under their old epochs.
+        """
         if failed is not self._producer or self._stopping:
             return
         logger.error("the producer failed, so every partition begins again: %s", reason)
-        self._producer = self._new_producer()
-        self._replies.clear()
-        self._spawn(failed.abandon())
+        self._producer = None
+        self._tasks.spawn(failed.abandon())
         asyncio.get_running_loop().call_soon(self._begin_again, reason)
 
     def _begin_again(self, reason: str) -> None:
+        if self._stopping:
+            return
+        self._replies.clear()
+        self._producer = self._new_producer()
         for owner in list(self._owners.values()):
             self.step_down(owner, reason)
 
@@ -264,15 +272,10 @@ class Worker:
         self.metrics.running.set(sum(owner.running for owner in self._owners.values()))
         self.metrics.waiting.set(sum(1 for owner in self._owners.values() for _ in owner.waiting()))
 
-    def _exit(self) -> None:
-        """Called in a thread: the loop is stuck, so nothing can be put in order here any more."""
-        logger.critical("the event loop makes no progress; this worker ends itself")
-        os._exit(_STUCK)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+def _stuck() -> None:
+    """Called in a thread: nothing can be put in order here any more."""
+    background.end_process("the event loop makes no progress")
 
 
 def _ignore(offset: int) -> None:

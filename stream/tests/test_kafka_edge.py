@@ -1,14 +1,15 @@
 import asyncio
 
+import msgspec
 import pytest
 from log_platform import MakeDraft, Platform, Read, Until
 
-from inferno_core import address
-from inferno_core.errors import Unavailable
-from inferno_core.records import Request
+from inferno_core import address, codec
+from inferno_core.errors import InvalidRequest, TooLarge, Unavailable
+from inferno_core.records import Detach, QueueRecord, Request
 from inferno_core.settings import ApiSettings, KafkaSettings
 from inferno_stream import follower as limits
-from inferno_stream import topics
+from inferno_stream import kafka, kafka_edge, topics
 from inferno_stream.fake import FakeEngine, Step, words
 from inferno_stream.kafka_edge import KafkaEdge
 
@@ -77,3 +78,69 @@ async def test_without_kafka_it_does_not_start_and_says_so(monkeypatch: pytest.M
     edge = KafkaEdge(settings, ApiSettings(), name="api-0", id_key=b"k" * 32)
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
         await edge.start()
+
+
+async def test_a_request_that_the_log_can_not_hold_is_refused_and_forgotten(
+    platform: Platform, draft: MakeDraft
+) -> None:
+    edge = await platform.edge()
+    with pytest.raises(TooLarge):
+        await edge.submit(msgspec.structs.replace(draft(), body=b"x" * kafka.MAX_MESSAGE_BYTES))
+    assert not edge._followers
+
+
+class Silent:
+    """A producer whose acknowledgements come when the test lets them."""
+
+    def __init__(self) -> None:
+        self.acknowledged = asyncio.Event()
+        self.sent: list[QueueRecord] = []
+
+    async def send(self, topic: str, partition: int, value: bytes) -> int:
+        self.sent.append(codec.decode_queue(value))
+        await self.acknowledged.wait()
+        return 0
+
+
+async def test_what_kafka_does_not_confirm_in_time_is_refused_and_left_should_it_stand(
+    platform: Platform, draft: MakeDraft, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = await platform.edge()
+    silent = Silent()
+    monkeypatch.setattr(kafka_edge, "_PRODUCE_TIMEOUT_S", 0.05)
+    with monkeypatch.context() as patch:
+        patch.setattr(edge, "_producer", silent)
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable, match="did not confirm"):
+                await edge.submit(draft())
+        assert not edge._followers
+        silent.acknowledged.set()
+        await until(lambda: len(silent.sent) == 2)
+    asked, left = silent.sent
+    assert isinstance(asked, Request)
+    assert left == Detach(asked.id, asked.reader)
+
+
+async def test_a_producer_that_fails_answers_what_it_was_given(
+    platform: Platform, draft: MakeDraft, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = await platform.edge()
+    failed = edge._producer
+    # As after a fatal error, no acknowledgement comes any more.
+    monkeypatch.setattr(failed, "_hand_over", lambda *_: None)
+    submitting = asyncio.create_task(edge.submit(draft()))
+    await until(lambda: failed._sends)
+    edge._renew(failed, "a test says so")
+    edge._renew(failed, "and again")
+    renewed = edge._producer
+    assert renewed is not failed
+    with pytest.raises(Unavailable, match="given up"):
+        await submitting
+    assert not edge._followers
+    assert await edge.submit(draft())
+    assert edge._producer is renewed
+
+
+async def test_a_reply_partition_that_is_not_there_is_refused(platform: Platform) -> None:
+    with pytest.raises(InvalidRequest, match="INFERNO_API__REPLY_PARTITION is 2"):
+        await platform.edge(reply_partition=2)
