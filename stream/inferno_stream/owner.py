@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from inferno_core import codec
 from inferno_core.acceptance import History
 from inferno_core.effects import (
     AppendQueue,
@@ -100,7 +101,6 @@ class Owner:
         self._ground = ground
         self._partition = Partition(worker, secrets.token_hex(8))
         self._runs: dict[str, Run] = {}
-        self._places: dict[str, Place] = {}
         self._lingering: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
         self._carrying_out = False
@@ -108,7 +108,7 @@ class Owner:
     @property
     def running(self) -> int:
         """How many places on engines are held."""
-        return len(self._places)
+        return len(self._runs)
 
     @property
     def committable(self) -> Committed | None:
@@ -138,8 +138,11 @@ class Owner:
 
     def take(self, request: Request, place: Place) -> None:
         """Claim `request`, whose run may have `place`."""
-        self._places[request.id] = place
-        self._ground.metrics.claims.inc()
+        ground = self._ground
+        self._runs[request.id] = Run(
+            ground.engine, request, place, self._step, self._ended, ground.room, ground.max_held
+        )
+        ground.metrics.claims.inc()
         self._feed(
             lambda: self._partition.take(
                 request.id, host=place.host, incarnation=place.incarnation, fingerprint=place.fingerprint
@@ -162,13 +165,10 @@ class Owner:
     def close(self) -> None:
         """Own p no longer: what runs is let go, and nothing more is said."""
         self._closed = True
-        for run in self._runs.values():
-            run.stop()
-        self._runs.clear()
         for timer in self._lingering.values():
             timer.cancel()
-        for id in list(self._places):
-            self._free(id)
+        for id in list(self._runs):
+            self._stop(id)
 
     def _end(self, id: str, final: Final) -> None:
         self._feed(self._partition.end, id, final)
@@ -197,7 +197,7 @@ class Owner:
             case AppendQueue(record):
                 self._append_queue(record)
             case Start(request):
-                self._start(request)
+                self._start(request.id)
             case Resume(request, history):
                 self._resume(request, history)
             case Stop(id):
@@ -216,7 +216,7 @@ class Owner:
         if isinstance(record, Epoch):
             on_ack = self._epoch_stands
         elif isinstance(record, Done):
-            self._free(record.id)
+            self._stop(record.id)
         self._ground.append_queue(self.p, record, on_ack)
 
     def _epoch_stands(self, offset: int) -> None:
@@ -239,43 +239,37 @@ class Owner:
         if run := self._runs.get(id):
             run.spoken()
 
-    def _start(self, request: Request) -> None:
-        place = self._places[request.id]
-        ground = self._ground
-        self._runs[request.id] = Run(
-            ground.engine, request, place, self._step, self._ended, ground.room, ground.max_held
-        )
+    def _start(self, id: str) -> None:
+        if run := self._runs.get(id):
+            run.start()
 
     def _step(self, id: str, step: Sequence[EngineFrame]) -> None:
         if self._closed:
             return
         for frame in step:
+            if _bytes(frame) > codec.MAX_RECORD_BYTES:
+                self._end(id, _too_large(frame))
+                return
             self._partition.frame(id, frame)
         self._carry_out()
 
     def _ended(self, id: str, failure: Final | None) -> None:
-        self._runs.pop(id, None)
-        self._free(id)
+        self._stop(id)
         if failure is not None:
             self._end(id, failure)
 
     def _resume(self, request: Request, history: History) -> None:
         """Begin what was not begun. No engine here goes on from tokens, so what had words is ended."""
-        if not history.frames and request.id in self._places:
-            self._start(request)
-            self._speaks(request.id)
+        if not history.frames and request.id in self._runs:
+            self._start(request.id)
             return
         message = "The process that drove this generation is gone; ask again."
         self._end(request.id, Final(Outcome.FAILED, Failure("worker_lost", message)))
 
     def _stop(self, id: str) -> None:
+        """Let go of a run, by which there is room for another."""
         if run := self._runs.pop(id, None):
             run.stop()
-        self._free(id)
-
-    def _free(self, id: str) -> None:
-        if place := self._places.pop(id, None):
-            self._ground.engine.release(place)
             self._ground.changed()
 
     def _scan(self, scan: Scan) -> None:
@@ -301,7 +295,22 @@ class Owner:
             self._lingering.pop(id, None)
             self._feed(self._partition.linger_over, id)
 
+        if former := self._lingering.pop(id, None):
+            former.cancel()
         self._lingering[id] = asyncio.get_running_loop().call_later(grace_s, over)
+
+
+def _bytes(frame: EngineFrame) -> int:
+    """Give an upper bound on what a frame's words take in the log."""
+    return len(frame.delta) + 5 * len(frame.tokens)
+
+
+def _too_large(frame: EngineFrame) -> Final:
+    message = (
+        f"The engine said {_bytes(frame)} bytes in one step, and the log takes {codec.MAX_RECORD_BYTES}; ask for fewer "
+        f"logprobs or choices."
+    )
+    return Final(Outcome.FAILED, Failure("engine_failed", message))
 
 
 def _overdue(reason: str, outcome: Outcome = Outcome.FAILED) -> Final:

@@ -1,7 +1,8 @@
-"""One run of a request on an engine: its frames are passed on as they come, and its deadlines are watched."""
+"""One run of a request on an engine: it holds a place there, passes frames on as they come, and knows its deadlines."""
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
@@ -14,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Run:
-    """Drives `request` on `place` until its final frame, a failure, or `stop`.
+    """Holds `place` for `request` until `stop`; once started, drives it there until its final frame or a failure.
 
     `on_step` gets the frames of each step; `on_end` is called once if the run ends by itself, with the failure if there
     was one. `room` is awaited between steps, and `max_held` frames may come before `spoken` is called: a log that is
@@ -40,10 +41,15 @@ class Run:
         self._may_hold = max_held
         self._speaking = asyncio.Event()
         self._paused = False
-        loop = asyncio.get_running_loop()
-        self._started = self._heard = loop.time()
+        self._started = self._heard = math.inf
         self._spoke = False
         self._ended = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin on the engine."""
+        loop = asyncio.get_running_loop()
+        self._started = self._heard = loop.time()
         self._task = loop.create_task(self._drive())
 
     def spoken(self) -> None:
@@ -51,9 +57,14 @@ class Run:
         self._speaking.set()
 
     def stop(self) -> None:
-        """End the run on its engine. Nothing more is passed on."""
+        """Give back the place, and end what goes on there, unless it is over but for the stream's end.
+
+        Nothing more is passed on. To be called once.
+        """
+        self._engine.release(self.place)
+        if self._task is not None and not self._ended:
+            self._task.cancel()
         self._ended = True
-        self._task.cancel()
 
     def overdue(self, now: float) -> str | None:
         """Say which phase has lasted too long at `now`, in the loop's time."""
@@ -76,9 +87,9 @@ class Run:
             logger.exception("a run failed", extra={"generation": self.request.id})
             failure = EngineFailed("The engine failed at this request; try again.")
         finally:
-            if not self._ended and failure is None:
-                failure = EngineFailed("The engine's answer broke off; try again.")
-            self._on_end(self.request.id, None if self._ended else _failed(failure))
+            failure = None if self._ended else failure or EngineFailed("The engine's answer broke off; try again.")
+            self._ended = True
+            self._on_end(self.request.id, _failed(failure))
 
     async def _pass_on(self) -> None:
         async with aclosing(self._engine.generate(self.request, self.place)) as steps:
@@ -87,7 +98,8 @@ class Run:
                 self._spoke = self._spoke or any(frame.tokens for frame in step)
                 self._ended = self._ended or any(frame.final is not None for frame in step)
                 self._on_step(self.request.id, step)
-                await self._pause(len(step))
+                if not self._ended:
+                    await self._pause(len(step))
 
     async def _pause(self, frames: int) -> None:
         """Wait while the log takes no more; the engine is not to blame for that time."""

@@ -1,12 +1,28 @@
 """The shell alone, on a ground that keeps what it is told."""
 
-from log_platform import MakeDraft, Until
+import asyncio
 
-from inferno_core import address
+from log_platform import MakeDraft, Until
+from msgspec import structs
+
+from inferno_core import address, codec
 from inferno_core.acceptance import History
 from inferno_core.address import Address
-from inferno_core.effects import Committed
-from inferno_core.records import Claim, Done, Epoch, Final, Frame, Head, Outcome, QueueRecord, ReplyRecord, Request
+from inferno_core.effects import Committed, EngineFrame
+from inferno_core.records import (
+    Attach,
+    Claim,
+    Detach,
+    Done,
+    Epoch,
+    Final,
+    Frame,
+    Head,
+    Outcome,
+    QueueRecord,
+    ReplyRecord,
+    Request,
+)
 from inferno_stream.fake import FakeEngine, words
 from inferno_stream.metrics import Metrics
 from inferno_stream.owner import Owner
@@ -151,3 +167,52 @@ async def test_a_higher_epoch_ends_it_and_its_runs(draft: MakeDraft) -> None:
     said = len(ground.replies)
     owner.read([])
     assert len(ground.replies) == said
+
+
+async def test_a_frame_that_the_log_can_not_hold_ends_its_generation_alone(draft: MakeDraft, until: Until) -> None:
+    ground = FakeGround()
+    huge = EngineFrame(0, (1,), b"x" * (codec.MAX_RECORD_BYTES + 1))
+    ground.engine = FakeEngine(lambda request: [[EngineFrame(0, (0,), b"{}")], [huge], *words("never")])
+    asked = request(draft)
+    owner = begin(ground, asked)
+    take(ground, owner)
+    await until(lambda: isinstance(ground.queue[-1], Done))
+    frames = [record for record in ground.replies if isinstance(record, Frame)]
+    assert [list(frame.tokens) for frame in frames] == [[0], []]
+    assert frames[-1].final is not None
+    assert frames[-1].final.failure is not None
+    assert frames[-1].final.failure.code == "engine_failed"
+    await until(lambda: ground.engine.stopped == [asked.id])
+    assert owner.running == 0
+
+
+async def test_a_taking_over_that_lasts_too_long_gives_its_place_back_and_ends(draft: MakeDraft) -> None:
+    ground = FakeGround()
+    asked = structs.replace(request(draft), created_ms=0)
+    owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
+    take(ground, owner)
+    assert owner.running == 1
+    owner.expire(asyncio.get_running_loop().time())
+    assert owner.running == 0
+    ground.searches[0].on_found(History())
+    last = ground.replies[-1]
+    assert isinstance(last, Frame)
+    assert last.final is not None
+    assert last.final.failure is not None
+    assert last.final.failure.code == "deadline_exceeded"
+
+
+async def test_each_leaving_has_its_whole_grace(draft: MakeDraft, until: Until) -> None:
+    ground = FakeGround()
+    ground.engine = FakeEngine(lambda request: words("a"), pace=asyncio.Event().wait)
+    asked = structs.replace(request(draft), grace_s=0.3)
+    owner = begin(ground, asked)
+    take(ground, owner)
+    ground.queue.append(Detach(asked.id, asked.reader))
+    ground.settle(owner)
+    (former,) = owner._lingering.values()
+    ground.queue += [Attach(asked.id, "other"), Detach(asked.id, "other")]
+    ground.settle(owner)
+    assert former.cancelled()
+    await until(lambda: owner.running == 0)
+    assert not owner._lingering

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import pytest
 from log_platform import MakeDraft, Until
@@ -7,6 +7,7 @@ from log_platform import MakeDraft, Until
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import InvalidRequest
 from inferno_core.records import Final, Request
+from inferno_stream.engine import Place
 from inferno_stream.fake import FakeEngine, Step, words
 from inferno_stream.runs import Run
 
@@ -44,7 +45,9 @@ def begin(draft: MakeDraft, listener: Listener) -> Begin:
         request = draft(**deadlines).request("id", "reader", 0)
         place = engine.find(request)
         assert place is not None
-        return Run(engine, request, place, listener.on_step, listener.on_end, listener.wait_for_room, max_held)
+        run = Run(engine, request, place, listener.on_step, listener.on_end, listener.wait_for_room, max_held)
+        run.start()
+        return run
 
     return make
 
@@ -118,3 +121,44 @@ async def test_stopped_it_says_nothing_more(begin: Begin, listener: Listener, un
     await until(lambda: engine.stopped)
     assert listener.steps == []
     assert listener.ends in ([], [None])
+
+
+class Counting(FakeEngine):
+    """An engine that counts the places given back."""
+
+    released = 0
+
+    def release(self, place: Place) -> None:
+        self.released += 1
+
+
+async def test_it_holds_its_place_until_it_is_stopped_started_or_not(draft: MakeDraft, listener: Listener) -> None:
+    engine = Counting(answer)
+    assert engine.place is not None
+    request = draft().request("id", "reader", 0)
+    run = Run(engine, request, engine.place, listener.on_step, listener.on_end, listener.wait_for_room, 1)
+    assert run.overdue(asyncio.get_running_loop().time() + 1e6) is None
+    assert engine.released == 0
+    run.stop()
+    assert engine.released == 1
+    assert not engine.running
+
+
+async def test_stopped_after_its_final_frame_it_reads_the_stream_to_its_end(
+    begin: Begin, listener: Listener, until: Until
+) -> None:
+    gate = asyncio.Event()
+    read_to_its_end: list[bool] = []
+
+    class Slow(FakeEngine):
+        async def generate(self, request: Request, place: Place) -> AsyncGenerator[Step, None]:
+            yield words("a")[0]
+            await gate.wait()
+            read_to_its_end.append(True)
+
+    run = begin(Slow(answer), max_held=1)
+    await until(lambda: listener.steps)
+    run.stop()
+    gate.set()
+    await until(lambda: read_to_its_end)
+    await until(lambda: listener.ends == [None])
