@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -46,6 +47,32 @@ async def test_a_killed_stub_is_seen_by_the_canary_though_triton_takes_it_for_re
     await control.unload("synthetic", 10)
     await control.load("synthetic", 30)
     await control.prove("synthetic", "1", 10)
+    await control.close()
+
+
+async def test_a_dead_version_is_cleared_beside_one_that_goes_on(own_synthetic: Server):
+    control, model = TritonControl(own_synthetic.address), own_synthetic.run_folder / "repository" / "synthetic"
+    (first,) = own_synthetic.stubs()
+    shutil.copytree(model / "1", model / "2")
+    await control.load("synthetic", 30)
+    assert await control.ready() == {("synthetic", "1"), ("synthetic", "2")}
+    body = json.dumps({"prompt": "long", "max_tokens": 500})
+    stream = Stream(own_synthetic.address, "synthetic", {"openai_surface": "completion", "openai_body": body})
+    await asyncio.to_thread(stream.next)
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(ControlFailed):
+        await control.prove("synthetic", "1", 10)
+    shutil.rmtree(model / "1")
+    await control.load("synthetic", 30)
+    assert await control.ready() == {("synthetic", "2")}
+    final = False
+    while not final:
+        _, final = await asyncio.to_thread(stream.next)
+    shutil.copytree(model / "2", model / "1")
+    await control.load("synthetic", 30)
+    await control.prove("synthetic", "1", 10)
+    await control.prove("synthetic", "2", 10)
+    stream.close()
     await control.close()
 
 
