@@ -24,8 +24,9 @@ _NEUTRAL: dict[str, object] = {"response_format": {"type": "text"}, "logit_bias"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was understood: its prompts, how many answers to each, and how to make them."""
+    """A request that was understood: which field has its prompts, how many answers to each, and how to make them."""
 
+    field: str
     prompts: tuple[str, ...]
     n: int
     sampling: Sampling
@@ -36,7 +37,7 @@ class Asked:
         Raises ContextLengthExceeded if a prompt leaves no room for an answer, or not for the one that is asked for.
         """
         for prompt in self.prompts:
-            _fit(len(prompt.split()), self.sampling.max_tokens, context)
+            _fit(self.field, len(prompt.split()), self.sampling.max_tokens, context)
         return [answer(prompt, self.sampling, choice, context) for prompt in self.prompts for choice in range(self.n)]
 
 
@@ -47,18 +48,18 @@ def chat(body: Mapping[str, Any]) -> Asked:
         raise InvalidRequest("The synthetic engine calls no tools; leave tool_choice out.", param="tool_choice")
     prompt = "".join(message.render() for message in messages) + "<assistant>"
     limit = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
-    return Asked((prompt,), _choices(body), _sampling(body, limit))
+    return Asked("messages", (prompt,), _choices(body), _sampling(body, limit))
 
 
 def completion(body: Mapping[str, Any]) -> Asked:
     """Understand the body of a completion. Raises InvalidRequest."""
-    return Asked(_prompts(body.get("prompt")), _choices(body), _sampling(body, "max_tokens"))
+    return Asked("prompt", _prompts(body.get("prompt")), _choices(body), _sampling(body, "max_tokens"))
 
 
 def stock(text: str, parameters: Mapping[str, Any]) -> Asked:
     """Understand a request of Triton's own vLLM backend: numbers may be strings, and 16 tokens are the default."""
     read = {"max_tokens": 16} | {name: _read(value) for name, value in parameters.items()}
-    return Asked((text,), _choices(read), _sampling(read, "max_tokens"))
+    return Asked("text_input", (text,), _choices(read), _sampling(read, "max_tokens"))
 
 
 def _read(value: Any) -> Any:
@@ -170,13 +171,13 @@ def _number(body: Mapping[str, Any], name: str, least: float, most: float) -> fl
     return float(value)
 
 
-def _fit(prompt_tokens: int, max_tokens: int | None, context: int) -> None:
+def _fit(field: str, prompt_tokens: int, max_tokens: int | None, context: int) -> None:
     """Refuse what does not fit the context."""
     if prompt_tokens + (max_tokens or 1) > context:
         raise ContextLengthExceeded(
             f"This model's context is {context} tokens; the prompt has {prompt_tokens}, and "
             f"{max_tokens or 'at least 1'} were asked for in the answer. Shorten one of them.",
-            param="max_tokens" if prompt_tokens < context else "messages",
+            param="max_tokens" if prompt_tokens < context else field,
         )
 
 
