@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -99,7 +99,7 @@ class Scanner:
 
 
 @contextmanager
-def _reading(config: kafka.Config, place: TopicPartition) -> Iterator[Consumer]:
+def _reading(config: kafka.Config, place: TopicPartition) -> Generator[Consumer]:
     """Read from `place` in the block; what the client library refuses puts it out of reach."""
     try:
         with closing(Consumer(config)) as consumer:
