@@ -62,6 +62,8 @@ def test_a_completion_of_two_prompts(smollm2: Server):
         ({"max_tokens": 100_000}, "context_length_exceeded"),
         ({"temperature": -1}, "invalid_request"),
         ({"messages": 3}, "invalid_request"),
+        ({"messages": [{"role": "user", "content": 5}]}, "invalid_request"),
+        ({"top_p": 7}, "invalid_request"),
         ({"prompt_embeds": "AAAA"}, "invalid_request"),
     ],
 )

@@ -1,18 +1,12 @@
 """Everything that differs, or may differ, between versions of vLLM: imports, construction, errors. Run with 0.32."""
 
 import os
-import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from inferno_core.errors import (
-    ContextLengthExceeded,
-    EngineFailed,
-    InfernoError,
-    InvalidRequest,
-    Unavailable,
-)
+from inferno_backend.refusal import misfit, refusal
+from inferno_core.errors import EngineFailed, InfernoError, InvalidRequest
 
 # Set before vLLM is imported, which reads them once.
 os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
@@ -40,9 +34,6 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-_TOO_LONG = re.compile(r"context length|max_model_len|maximum model length", re.IGNORECASE)
-_PATH_OR_TRACE = re.compile(r"/\w+/\w|Traceback|0x[0-9a-f]{6}", re.IGNORECASE)
-_LONGEST_MESSAGE = 300
 # Fields of vLLM's sampling parameters that are its own business, or would carry code or state.
 _NOT_ASKED_FOR = frozenset({"output_kind", "extra_args", "logits_processors", "skip_clone"})
 _STOCK_FIELDS = frozenset(SamplingParams.__struct_fields__) - _NOT_ASKED_FOR
@@ -101,7 +92,7 @@ class Serving:
             completion = CompletionRequest.model_validate(asked)
             answer = await self._state.openai_serving_completion.create_completion(completion)
         if isinstance(answer, ErrorResponse):
-            raise self.refusal(answer.error.code, answer.error.message, answer.error.param)
+            raise self.refusal(answer.error.code, answer.error.message, answer.error.param, body)
         stream: AsyncGenerator[str, None] = answer
         return stream
 
@@ -113,47 +104,25 @@ class Serving:
         parameters.output_kind = RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY
         return self.engine.generate(prompt, parameters, id, priority=self._priority(priority))
 
-    def error(self, error: BaseException) -> InfernoError:
-        """Put an exception of vLLM into the platform's words."""
-        if isinstance(error, InfernoError):
-            return error
+    def error(self, error: Exception, asked: Mapping[str, Any]) -> InfernoError:
+        """Put an exception that vLLM raised at what was `asked` into the platform's words."""
         if isinstance(error, EngineDeadError | EngineGenerateError):
             return EngineFailed("The engine stopped while it worked on this request; try again.")
         if isinstance(error, pydantic.ValidationError):
             first = error.errors()[0]
-            param = next((str(part) for part in first["loc"] if isinstance(part, str)), None)
-            return InvalidRequest(_plain(f"{param}: {first['msg']}"), param=param)
-        if isinstance(error, TypeError | KeyError | AttributeError):
-            return InvalidRequest("The engine can't read this request: a field has a value of the wrong kind.")
-        response = create_error_response(error if isinstance(error, Exception) else str(error))
-        return self.refusal(response.error.code, response.error.message, response.error.param)
+            param = next((str(part) for part in first["loc"] if part in asked), None)
+            return misfit(param, asked) if param else self.refusal(400, first["msg"], None, asked)
+        known = create_error_response(error).error
+        return self.refusal(known.code, known.message, known.param, asked)
 
-    def refusal(self, status: int, message: str, param: str | None) -> InfernoError:
+    def refusal(self, status: int, said: str, param: str | None, asked: Mapping[str, Any]) -> InfernoError:
         """Put an error response of vLLM into the platform's words."""
-        if status in (429, 503):
-            return Unavailable("The engine has no capacity now; try again.", retry_after_s=1)
-        if status >= 500:
-            return EngineFailed("The engine failed at this request.")
-        if _TOO_LONG.search(message):
-            return ContextLengthExceeded(
-                f"This model's context is {self.context} tokens; the prompt and the answer that is asked for "
-                "do not fit. Shorten one of them.",
-                param=param,
-            )
-        return InvalidRequest(_plain(message), param=param)
+        return refusal(status, said, param, asked, self.context)
 
     def _priority(self, priority: int) -> int:
         # vLLM refuses any other unless it schedules by priority.
         by_priority = self.engine.vllm_config.scheduler_config.policy == "priority"
         return priority if by_priority else 0
-
-
-def _plain(message: str) -> str:
-    """Keep what a person can use of an engine's words, and nothing that tells of the machine."""
-    line = message.strip().splitlines()[0] if message.strip() else ""
-    if not line or _PATH_OR_TRACE.search(line):
-        return "The engine can't honour this request as it is written."
-    return line[:_LONGEST_MESSAGE]
 
 
 def _stock_parameters(sampling: Mapping[str, Any]) -> SamplingParams:
@@ -163,5 +132,5 @@ def _stock_parameters(sampling: Mapping[str, Any]) -> SamplingParams:
         raise InvalidRequest(f"Sampling parameter {unknown[0]} is not known here.", param=unknown[0])
     try:
         return msgspec.convert(dict(sampling), SamplingParams, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise InvalidRequest(_plain(str(error)), param="sampling_parameters") from error
+    except ValueError as error:
+        raise refusal(400, str(error), None, sampling, 0) from error

@@ -69,8 +69,9 @@ class VllmEngine:
             reply.fail(error)
         except Exception as error:
             # Whatever vLLM raises becomes one of the platform's errors; only those of our own making are surprising.
-            known = self._serving.error(error)
-            if isinstance(known, EngineFailed):
+            known = self._serving.error(error, call.body if isinstance(call, OpenAICall) else call.sampling)
+            # vLLM takes a TypeError for a wrong value of the client's; only the log can tell whether it was one.
+            if isinstance(known, EngineFailed) or isinstance(error, TypeError):
                 _log.exception("A generation failed.")
             reply.fail(known)
         else:
@@ -87,7 +88,7 @@ class VllmEngine:
                 if "error" in chunk:
                     error = chunk["error"]
                     raise self._serving.refusal(
-                        int(error.get("code") or 500), str(error.get("message")), error.get("param")
+                        int(error.get("code") or 500), str(error.get("message")), error.get("param"), call.body
                     )
                 reply.put([_choice(choice) for choice in chunk["choices"]])
                 usage = _usage(chunk) or usage
