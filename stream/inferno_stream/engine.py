@@ -6,7 +6,12 @@ from typing import Protocol
 from msgspec import Struct
 
 from inferno_core.effects import EngineFrame
+from inferno_core.errors import EngineFailed
 from inferno_core.records import Request
+
+
+class HostLost(EngineFailed):
+    """The engine's host is gone or can't be reached: another one may do what this one can't."""
 
 
 class Place(Struct, frozen=True):
@@ -36,6 +41,7 @@ class Engine(Protocol):
         Closing the generator ends the run on the engine.
 
         Raises:
+            HostLost: if the host is gone; it is not offered again for a while.
             InfernoError: if the engine refuses the request, or fails at it.
 
         """

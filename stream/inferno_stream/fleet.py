@@ -12,13 +12,15 @@ from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InfernoError
 from inferno_core.hosts import Host, HostedModel, ModelState
 from inferno_core.records import Request
-from inferno_stream.engine import Place
+from inferno_stream.engine import HostLost, Place
 from inferno_stream.triton import Triton
 
 logger = logging.getLogger(__name__)
 
 _REFRESH_S = 1.0
 _UNBOUNDED = 1 << 30
+_SUSPECT_S = 3.0
+"""For how long a host that lost a run is not offered: by then its agent has told what became of it."""
 
 
 class Flight(Struct, frozen=True, eq=False):
@@ -53,6 +55,7 @@ class Fleet:
         self._tritons: dict[str, Triton] = {}
         self._running: Counter[tuple[str, str]] = Counter()
         self._flights: set[Flight] = set()
+        self._suspects: dict[str, float] = {}
 
     async def watch(self) -> None:
         """Keep knowing the hosts, until cancelled."""
@@ -90,7 +93,7 @@ class Fleet:
             (self._running[host.name, model.name] / (model.slots or _UNBOUNDED), host, model)
             for host in self._hosts.values()
             for model in host.models
-            if _serves(model, request)
+            if _serves(model, request) and not self._is_suspect(host.name)
         ]
         if not offers:
             return None
@@ -108,7 +111,7 @@ class Fleet:
         """Run `request` at `place`."""
         host = self._hosts.get(place.host)
         if host is None or host.incarnation != place.incarnation:
-            raise EngineFailed(_gone(place.host))
+            raise HostLost(_gone(place.host))
         flight = Flight(place, request.model, asyncio.get_running_loop().create_future())
         self._flights.add(flight)
         try:
@@ -116,9 +119,16 @@ class Fleet:
             async with aclosing(steps):
                 async for step in steps:
                     yield step
+        except HostLost:
+            self._suspects[host.name] = asyncio.get_running_loop().time() + _SUSPECT_S
+            raise
         finally:
             self._flights.discard(flight)
             flight.lost.cancel()
+
+    def _is_suspect(self, name: str) -> bool:
+        """Whether a run was lost there a moment ago, so that what is reported of the host may be old."""
+        return asyncio.get_running_loop().time() < self._suspects.get(name, 0.0)
 
     def _triton(self, address: str) -> Triton:
         if address not in self._tritons:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InfernoError
 from inferno_core.records import Failure, Final, Outcome, Request
-from inferno_stream.engine import Engine, Place
+from inferno_stream.engine import Engine, HostLost, Place
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Run:
         self._speaking = asyncio.Event()
         self._paused = False
         self._started = self._heard = math.inf
+        self._given = False
         self._spoke = False
         self._ended = False
         self._task: asyncio.Task[None] | None = None
@@ -80,7 +81,7 @@ class Run:
     async def _drive(self) -> None:
         failure: InfernoError | None = None
         try:
-            await self._pass_on()
+            await self._pass_on_somewhere()
         except InfernoError as error:
             failure = error
         except Exception:
@@ -91,9 +92,28 @@ class Run:
             self._ended = True
             self._on_end(self.request.id, _failed(failure))
 
+    async def _pass_on_somewhere(self) -> None:
+        """Run at the place; at another one, as long as hosts are lost before they gave anything."""
+        while True:
+            try:
+                return await self._pass_on()
+            except HostLost:
+                if self._given or not self._move():
+                    raise
+
+    def _move(self) -> bool:
+        """Hold another place instead, if there is one."""
+        place = self._engine.find(self.request)
+        if place is None:
+            return False
+        self._engine.release(self.place)
+        self.place = place
+        return True
+
     async def _pass_on(self) -> None:
         async with aclosing(self._engine.generate(self.request, self.place)) as steps:
             async for step in steps:
+                self._given = True
                 self._heard = asyncio.get_running_loop().time()
                 self._spoke = self._spoke or any(frame.tokens for frame in step)
                 self._ended = self._ended or any(frame.final is not None for frame in step)

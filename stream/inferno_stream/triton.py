@@ -1,6 +1,7 @@
 """One Triton host over gRPC: a stream for each generation, cut when nobody wants it any longer."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from inferno_core.errors import EngineFailed
 from inferno_core.hosts import HostedModel, ModelState
 from inferno_stream import tensors
 from inferno_stream.contracts import Contract, OpenAIContract, StockContract
+from inferno_stream.engine import HostLost
+
+logger = logging.getLogger(__name__)
 
 _OPTIONS = (
     # A lost host is noticed in about a second: Triton answers pings, a dead machine does not.
@@ -94,15 +98,16 @@ class Triton:
             raise EngineFailed("The engine answered in a form that can't be read; see its host's log.") from error
         except asyncio.CancelledError:
             if lost.done() and not lost.cancelled():
-                raise EngineFailed(lost.result()) from None
+                raise HostLost(lost.result()) from None
             raise
         finally:
             if call is not None and not call.done():
                 call.cancel()
 
-    def _failed(self, error: grpc.aio.AioRpcError) -> EngineFailed:
+    def _failed(self, error: grpc.aio.AioRpcError) -> HostLost:
         code = error.code().name
-        return EngineFailed(f"The engine's host at {self.address} failed at this request ({code}); try again.")
+        logger.warning("the Triton at %s failed at a call: %s", self.address, code)
+        return HostLost(f"The engine's host failed at this request ({code}); try again.")
 
 
 async def _once(request: tensors.Request) -> AsyncIterator[tensors.Request]:
@@ -114,7 +119,9 @@ async def _read(call: Any, contract: Contract) -> AsyncIterator[Sequence[EngineF
     async for message in call:
         if message.error_message:
             # Triton's own words are not shown: they name files and addresses of its host.
-            raise EngineFailed("The engine refused this request; see the log of its host.")
+            # Only the stock backend refuses a request in this way; from ours it means that the engine is dead.
+            refused = EngineFailed if isinstance(contract, StockContract) else HostLost
+            raise refused("The engine refused this request; see the log of its host.")
         response = message.infer_response
         last = tensors.is_final(response)
         if frames := contract.read(tensors.outputs(response), last=last):

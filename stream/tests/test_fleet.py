@@ -11,6 +11,7 @@ from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InvalidRequest, Unavailable
 from inferno_core.hosts import Host, HostedModel, ModelState
 from inferno_core.records import Outcome, Request, Usage
+from inferno_stream.engine import HostLost
 from inferno_stream.fleet import Fleet
 
 
@@ -203,3 +204,13 @@ async def test_a_host_that_fell_silent_is_not_offered_though_it_stays_known_whil
     agents.hosts = ()
     await fleet.refresh()
     assert fleet.find(request_) is None
+
+
+async def test_a_host_that_lost_a_run_is_not_offered_for_a_while(request_: Request) -> None:
+    async with FakeTriton([{"refused": "the stub is dead"}]) as triton:
+        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
+        await fleet.refresh()
+        with pytest.raises(HostLost):
+            await run(fleet, request_)
+        assert fleet.find(request_) is None
+        await fleet.close()

@@ -1,13 +1,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 
 import pytest
 from log_platform import MakeDraft, Until
+from msgspec import structs
 
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import InvalidRequest
 from inferno_core.records import Final, Request
-from inferno_stream.engine import Place
+from inferno_stream.engine import HostLost, Place
 from inferno_stream.fake import FakeEngine, Step, words
 from inferno_stream.runs import Run
 
@@ -162,3 +164,49 @@ async def test_stopped_after_its_final_frame_it_reads_the_stream_to_its_end(
     gate.set()
     await until(lambda: read_to_its_end)
     await until(lambda: listener.ends == [None])
+
+
+class TwoHosts(FakeEngine):
+    """Two hosts, of which the first is lost: before it gave anything, or after."""
+
+    def __init__(self, *, gives: int) -> None:
+        super().__init__(answer)
+        self.gives = gives
+        self.offered = 0
+        self.places: list[Place] = []
+
+    def find(self, request: Request) -> Place | None:
+        place = super().find(request)
+        self.offered += 1
+        return place and structs.replace(place, host=f"host-{self.offered}")
+
+    async def generate(self, request: Request, place: Place) -> AsyncGenerator[Sequence[EngineFrame], None]:
+        self.places.append(place)
+        async with aclosing(super().generate(request, place)) as steps:
+            given = 0
+            async for step in steps:
+                if place.host == "host-1" and given == self.gives:
+                    raise HostLost("The host is gone.")
+                given += 1
+                yield step
+
+
+async def test_a_host_that_is_lost_before_a_word_is_replaced(begin: Begin, listener: Listener, until: Until) -> None:
+    engine = TwoHosts(gives=0)
+    run = begin(engine)
+    await until(lambda: listener.ends)
+    assert listener.ends == [None]
+    assert len(listener.steps) == 3
+    assert [place.host for place in engine.places] == ["host-1", "host-2"]
+    assert run.place.host == "host-2"
+
+
+async def test_a_host_that_is_lost_after_a_word_ends_the_run(begin: Begin, listener: Listener, until: Until) -> None:
+    engine = TwoHosts(gives=1)
+    begin(engine)
+    await until(lambda: listener.ends)
+    (final,) = listener.ends
+    assert final is not None
+    assert final.failure is not None
+    assert final.failure.code == "engine_failed"
+    assert len(engine.places) == 1
