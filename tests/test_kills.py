@@ -117,6 +117,15 @@ async def test_a_lost_triton_is_told_and_its_engines_go_with_it(stack: Any) -> N
     assert (await whole(stack)).text == expected()
 
 
+async def test_another_triton_takes_what_a_lost_one_had_not_begun(make_stack: Any) -> None:
+    stack = make_stack().up("--engine", "synthetic", "--triton", "2")
+    await asyncio.to_thread(stack.kill, "triton-0")
+    async with stack.client() as client:
+        for _ in range(10):
+            answer = await client.post("/v1/chat/completions", json=ASKED | {"max_tokens": 5})
+            assert answer.status_code == 200, answer.text
+
+
 async def test_a_dead_stub_is_told_and_replaced(stack: Any) -> None:
     triton = psutil.Process(stack.process("triton-0")["pid"])
     answer = Answer()
@@ -142,11 +151,12 @@ async def test_a_lost_replica_closes_its_connections(stack: Any) -> None:
 
 
 async def test_a_killed_supervisor_leaves_nothing_and_up_repairs(make_stack: Any) -> None:
-    stack = make_stack().up("--engine", "synthetic")
+    stack = make_stack().up("--engine", "synthetic", "--workers", "2")
     urls = stack.credentials["api_urls"]
     pids = [process["pid"] for process in stack.status["processes"]]
     os.kill(psutil.Process(pids[0]).ppid(), signal.SIGKILL)
     assert await asyncio.to_thread(stack.leftovers, within_s=15) == []
-    stack.up("--engine", "synthetic")
+    stack.up()
     assert stack.credentials["api_urls"] == urls
+    assert len(stack.status["processes"]) == len(pids)
     assert (await whole(stack)).text == expected()

@@ -47,6 +47,13 @@ def test_a_second_up_changes_nothing_and_says_so(stack: Any) -> None:
     assert pids == [(process["name"], process["pid"]) for process in before]
 
 
+def test_a_second_up_with_other_settings_says_that_they_wait(stack: Any) -> None:
+    changed = {**stack.env, "INFERNO_SYNTHETIC__SLOTS": "2"}
+    done = subprocess.run(up_argv(), env=changed, text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert "keeps the settings that it was started with" in done.stdout
+
+
 def test_a_taken_port_is_named(make_stack: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -18,8 +18,9 @@ from inferno_core.errors import Unavailable
 from inferno_core.settings import Settings
 from inferno_local import setup
 from inferno_local.client import Client
+from inferno_local.files import read_json
 from inferno_local.home import Home
-from inferno_local.report import StackReport, Wanted
+from inferno_local.report import Wanted, given_settings
 
 Engine = Annotated[
     Literal["vllm", "synthetic"] | None,
@@ -39,7 +40,8 @@ def up(
     """Start the stack, and return when it answers.
 
     The first start installs and fetches what is missing. Run again it changes nothing; with other numbers it starts
-    or stops only what differs; after a crash it repairs. What is not said stays as it runs (at first: one of each).
+    or stops only what differs; after a crash it repairs. What is not said stays as it runs, or ran when it crashed (at
+    first, and after `inferno down`: one of each).
 
     Parameters
     ----------
@@ -59,7 +61,10 @@ def up(
     home = Home.at(settings.home)
     client = Client(home)
     running = client.status()
-    wanted = _wanted(running, engine, api, workers, triton)
+    before = running.wanted if running else read_json(home.wanted, Wanted)
+    wanted = _wanted(before or Wanted(), engine, api, workers, triton)
+    if running and running.settings != given_settings(os.environ):
+        console.print("The stack keeps the settings that it was started with; `down`, then `up` applies this shell's.")
     if running and running.wanted == wanted and is_up(running):
         console.print(f"The stack in {home.root} is up already; nothing was changed.")
         welcome(console, home, wanted)
@@ -74,10 +79,8 @@ def up(
     _bring_up(client, home, wanted, console, undo=running is None)
 
 
-def _wanted(
-    running: StackReport | None, engine: str | None, api: int | None, workers: int | None, triton: int | None
-) -> Wanted:
-    before = running.wanted if running and running.wanted else Wanted()
+def _wanted(before: Wanted, engine: Engine, api: Count, workers: Count, triton: Count) -> Wanted:
+    """Change what runs, or ran when it crashed, by what is asked."""
     asked = {"engine": engine, "api": api, "workers": workers, "triton": triton}
     return msgspec.structs.replace(before, **{name: value for name, value in asked.items() if value is not None})
 

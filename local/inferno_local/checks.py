@@ -17,9 +17,9 @@ from inferno_local.home import SOCKET_PATH_LIMIT, Home
 from inferno_local.ports import Ports, holder, is_free
 
 GB = 1 << 30
-DISK_FRESH_GB = 14
+DISK_FRESH_GB = 9
 DISK_INSTALLED_GB = 2
-MEMORY_GB = 4
+MEMORY_GB = 6
 SHARED_MEMORY_BYTES = 64 << 20
 OPEN_FILES = 4096
 _HOME_SOCKET = ".s.PGSQL.5432"

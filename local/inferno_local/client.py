@@ -44,7 +44,7 @@ class Client:
             raise Unavailable(f"No stack runs in {self._home.root}. Start it with `inferno up`.")
 
     def down(self) -> bool:
-        """Stop everything, and return when the supervisor itself is gone. False: there was none."""
+        """Stop everything, and return when the supervisor has let go of the home. False: there was none."""
         if self._ask(Question(do="down"), STOP_S) is None:
             return False
         deadline = time.monotonic() + STOP_S

@@ -14,7 +14,7 @@ from inferno_local.files import write_json
 from inferno_local.home import Home
 from inferno_local.part import Part
 from inferno_local.ports import Ports
-from inferno_local.report import StackReport, Wanted, describe, resident_bytes
+from inferno_local.report import StackReport, Wanted, describe, given_settings, resident_bytes
 from inferno_local.stack import Site
 from inferno_local.supervisor import Supervisor
 from inferno_local.vault import credentials, unlock
@@ -47,6 +47,7 @@ class Daemon:
             await self._supervisor.restart(question.name)
         elif question.do == "down":
             await self._supervisor.stop()
+            self._site.home.wanted.unlink(missing_ok=True)
             self.leave.set()
         elif question.do != "status":
             raise InvalidRequest("`apply` needs to know what is wanted.")
@@ -86,6 +87,7 @@ class Daemon:
         table = await asyncio.to_thread(self._table, site, wanted)
         urls = [stack.api_url(site, index) for index in range(wanted.api)]
         write_json(site.home.credentials, credentials(site.vault, urls))
+        write_json(site.home.wanted, wanted)
         changed = await self._supervisor.apply(table)
         self._wanted = wanted
         return changed
@@ -99,6 +101,7 @@ class Daemon:
             processes=[describe(keeper, memory) for keeper in self._supervisor.keepers],
             endpoints=self._endpoints(),
             wanted=wanted,
+            settings=given_settings(os.environ),
         )
 
     def _endpoints(self) -> dict[str, str]:

@@ -72,6 +72,11 @@ class Home:
         return self.root / "secrets.json"
 
     @property
+    def wanted(self) -> Path:
+        """Which processes the stack has, from `up` to `down`: what a crash must not forget."""
+        return self.root / "wanted.json"
+
+    @property
     def ports(self) -> Path:
         """The ports that were chosen, so that addresses survive a restart."""
         return self.root / "ports.json"

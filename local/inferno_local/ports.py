@@ -36,9 +36,7 @@ def holder(port: int) -> str:
 
 def taken(port: int) -> Unavailable:
     """The error for a port that somebody else has."""
-    return Unavailable(
-        f"Port {port} is taken by {holder(port)}. Stop it, or choose another: `INFERNO_PORT={port + 1} inferno up`."
-    )
+    return Unavailable(f"Port {port} is taken by {holder(port)}. Stop it, or choose another: INFERNO_PORT={port + 1}.")
 
 
 class Ports:

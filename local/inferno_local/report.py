@@ -1,5 +1,6 @@
 """What the supervisor tells of its stack: the messages of the control socket's `status`."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
@@ -36,13 +37,20 @@ class ProcessReport(Struct):
     task: bool = False
 
 
+def given_settings(environ: Mapping[str, str]) -> str:
+    """Digest the settings that a person gave, so that a stack can tell whether it was started with these."""
+    given = sorted(item for item in environ.items() if item[0].startswith("INFERNO_") and item[0] != "INFERNO_HOME")
+    return hashlib.sha256(repr(given).encode()).hexdigest()
+
+
 class StackReport(Struct):
-    """A whole stack."""
+    """A whole stack. `settings` is the digest of those that it was started with."""
 
     url: str = ""
     api_urls: list[str] = field(default_factory=list[str])
     processes: list[ProcessReport] = field(default_factory=list[ProcessReport])
     endpoints: dict[str, str] = field(default_factory=dict[str, str])
+    settings: str = ""
     wanted: Wanted | None = None
 
 

@@ -5,15 +5,23 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from inferno_core.errors import InvalidRequest
+
 TIMEOUT_S = 2.0
+
+_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def connect(url: str, timeout_s: float = TIMEOUT_S) -> Redis:
     """Make a client of the server at `url` (`redis://…` or `unix://…`); the first command opens its connection.
 
     Callers have their own rhythm of trying again, so the client itself retries once only: a connection that was idle
-    while the server restarted is found dead by its next command.
+    while the server restarted is found dead by its next command. Raises `InvalidRequest` for what is no address.
     """
+    if not url.startswith(_SCHEMES):
+        raise InvalidRequest(
+            "INFERNO_REDIS__URL must begin with redis://, rediss:// or unix://; the stack sets it itself."
+        )
     return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] -- redis-py leaves its keywords untyped
         url,
         socket_timeout=timeout_s,

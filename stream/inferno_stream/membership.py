@@ -25,8 +25,8 @@ class Member:
     """A worker's membership: it is told of assignments and reads nothing.
 
     `on_assigned` and `on_revoked` are called in the loop; a partition goes to another worker once `on_revoked` has
-    ended. The client's poll, without which the group takes everything away, is called only while the loop is alive
-    (rule 9); `on_stuck` is called in the thread when it is not.
+    ended; `on_refused` when a commit was not taken. The client's poll, without which the group takes everything away,
+    is called only while the loop is alive (rule 9); `on_stuck` is called in the thread when it is not.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Member:
         topic: str,
         on_assigned: Callable[[Sequence[int]], None],
         on_revoked: Callable[[Sequence[int]], Awaitable[None]],
+        on_refused: Callable[[Sequence[int]], None],
         on_stuck: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -42,7 +43,8 @@ class Member:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_stuck = on_stuck
-        self._consumer = Consumer(config)
+        self._on_refused = on_refused
+        self._consumer = Consumer({**config, "on_commit": self._committed})
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._closing = threading.Event()
         self._thread = background.thread("group-member", self._run)
@@ -87,6 +89,11 @@ class Member:
         consumer.incremental_assign(places)
         consumer.pause(places)
         self._loop.call_soon_threadsafe(self._on_assigned, [place.partition for place in places])
+
+    def _committed(self, error: object, places: list[TopicPartition]) -> None:
+        refused = [place.partition for place in places if error is not None or place.error is not None]
+        if refused:
+            self._loop.call_soon_threadsafe(self._on_refused, refused)
 
     def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         released = asyncio.run_coroutine_threadsafe(self._release(places), self._loop)

@@ -263,7 +263,7 @@ class Owner:
         if not history.frames and request.id in self._runs:
             self._start(request.id)
             return
-        message = "The process that drove this generation is gone; ask again."
+        message = "The worker that drove this generation was lost, or cut off from the log; ask again."
         self._end(request.id, Final(Outcome.FAILED, Failure("worker_lost", message)))
 
     def _stop(self, id: str) -> None:

@@ -80,6 +80,7 @@ class Worker:
             self._kafka.queue_topic,
             self._assign,
             self._revoke,
+            self._uncommitted,
             _stuck,
         )
         self._tasks.spawn(self._keep_house())
@@ -267,6 +268,11 @@ class Worker:
         if place is not None and place != self._committed.get(owner.p):
             self._committed[owner.p] = place
             self._member.commit(owner.p, place)
+
+    def _uncommitted(self, partitions: Sequence[int]) -> None:
+        """These commits were not taken: what is done there is committed again."""
+        for p in partitions:
+            self._committed.pop(p, None)
 
     def _count(self) -> None:
         self.metrics.running.set(sum(owner.running for owner in self._owners.values()))

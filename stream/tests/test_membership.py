@@ -23,12 +23,16 @@ class Hearer:
     def __init__(self) -> None:
         self.held: set[int] = set()
         self.stuck = False
+        self.refusals: list[int] = []
 
     def assigned(self, partitions: Sequence[int]) -> None:
         self.held.update(partitions)
 
     async def revoked(self, partitions: Sequence[int]) -> None:
         self.held.difference_update(partitions)
+
+    def refused(self, partitions: Sequence[int]) -> None:
+        self.refusals += partitions
 
     def is_stuck(self) -> None:
         self.stuck = True
@@ -37,7 +41,7 @@ class Hearer:
 def join(settings: KafkaSettings, hearer: Hearer, name: str) -> Member:
     group = membership.group_of(settings.queue_topic)
     config = kafka.member(settings.bootstrap_servers, name, group, settings.session_timeout_ms)
-    return Member(config, settings.queue_topic, hearer.assigned, hearer.revoked, hearer.is_stuck)
+    return Member(config, settings.queue_topic, hearer.assigned, hearer.revoked, hearer.refused, hearer.is_stuck)
 
 
 async def test_members_share_the_partitions_and_hand_them_over(settings: KafkaSettings, until: Until) -> None:
@@ -85,4 +89,15 @@ async def test_a_thread_that_fails_ends_the_process(monkeypatch: pytest.MonkeyPa
     member = join(KafkaSettings(bootstrap_servers="127.0.0.1:1"), Hearer(), "one")
     member._orders.put(lambda: json.decode("{"))
     await until(lambda: ends == ["the thread group-member failed"])
+    await member.close()
+
+
+async def test_a_commit_that_the_group_refuses_is_told(settings: KafkaSettings, until: Until) -> None:
+    await topics.ensure(settings)
+    hearer = Hearer()
+    member = join(settings, hearer, "one")
+    await until(lambda: hearer.held)
+    beyond = settings.queue_partitions + 7
+    member.commit(beyond, Committed(1, 0))
+    await until(lambda: hearer.refusals == [beyond])
     await member.close()
