@@ -30,17 +30,6 @@ async def publish(redis: Redis, host: Host) -> None:
             raise _unavailable(error) from error
 
 
-async def withdraw(redis: Redis, name: str) -> None:
-    """Say that the host `name` stops now. Raises `Unavailable`."""
-    async with redis.pipeline() as pipe:
-        pipe.delete(_key(name))
-        pipe.srem(_NAMES, name)
-        try:
-            await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise _unavailable(error) from error
-
-
 async def read(redis: Redis) -> list[Host]:
     """Give the hosts that spoke in the last ten seconds, by name. Raises `Unavailable`.
 

@@ -22,14 +22,13 @@ async def test_nothing_published_is_nothing_read(valkey: Redis) -> None:
     assert await hosts.read(valkey) == []
 
 
-async def test_presence_ends_by_itself_and_by_withdrawal(valkey: Redis) -> None:
-    for name in ("a", "b", "c"):
+async def test_presence_ends_by_itself(valkey: Redis) -> None:
+    for name in ("a", "b"):
         await hosts.publish(valkey, host(name))
     assert 0 < await valkey.ttl("inferno:host:a") <= hosts.TTL_S
     await valkey.delete("inferno:host:a")
-    await hosts.withdraw(valkey, "b")
-    assert await hosts.read(valkey) == [host("c")]
-    assert await valkey.smembers("inferno:hosts") == {b"c"}
+    assert await hosts.read(valkey) == [host("b")]
+    assert await valkey.smembers("inferno:hosts") == {b"b"}
 
 
 async def test_what_is_no_host_is_left_out(valkey: Redis) -> None:
