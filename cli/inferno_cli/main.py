@@ -22,8 +22,8 @@ COMMANDS = {
     "inferno_cli.up:up": """Start the stack, and return when it answers.
 
         The first start installs and fetches what is missing. Run again it changes nothing; with other numbers it
-        starts or stops only what differs; after a crash it repairs. What is not said stays as it runs (at first: one
-        of each).
+        starts or stops only what differs; after a crash it repairs. What is not said stays as it runs, or ran when
+        it crashed (at first, and after `inferno down`: one of each).
         """,
     "inferno_cli.stack:down": "Stop every process of the stack, in order.",
     "inferno_cli.stack:status": "Show the processes of the stack, and where its servers are.",

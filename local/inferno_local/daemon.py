@@ -36,6 +36,7 @@ class Daemon:
         self._table = table
         self._supervisor = Supervisor(site.home)
         self._wanted: Wanted | None = None
+        self._settings = given_settings(site.environ)
         self.leave = asyncio.Event()
 
     async def answer(self, question: Question) -> Answer:
@@ -101,7 +102,7 @@ class Daemon:
             processes=[describe(keeper, memory) for keeper in self._supervisor.keepers],
             endpoints=self._endpoints(),
             wanted=wanted,
-            settings=given_settings(os.environ),
+            settings=self._settings,
         )
 
     def _endpoints(self) -> dict[str, str]:

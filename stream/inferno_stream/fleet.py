@@ -27,7 +27,6 @@ class Flight(Struct, frozen=True, eq=False):
     """A run in the air. `lost` is set with a sentence when its engine is known to be gone."""
 
     place: Place
-    model: str
     lost: "asyncio.Future[str]"
 
 
@@ -112,7 +111,7 @@ class Fleet:
         host = self._hosts.get(place.host)
         if host is None or host.incarnation != place.incarnation:
             raise HostLost(_gone(place.host))
-        flight = Flight(place, request.model, asyncio.get_running_loop().create_future())
+        flight = Flight(place, asyncio.get_running_loop().create_future())
         self._flights.add(flight)
         try:
             steps = self._triton(host.grpc).generate(request, place.version, flight.lost)
@@ -166,7 +165,7 @@ def _serves(model: HostedModel, request: Request) -> bool:
 
 
 def _lives(host: Host, flight: Flight) -> bool:
-    states = {model.version: model.state for model in host.models if model.name == flight.model}
+    states = {model.version: model.state for model in host.models if model.name == flight.place.model}
     return (
         host.incarnation == flight.place.incarnation
         and states.get(flight.place.version, ModelState.FAILED) is ModelState.READY

@@ -1,7 +1,8 @@
-"""The composition roots: one module a process, each with `main() -> None`. Only they read settings."""
+"""The composition roots: one module a process, each with `main(settings) -> None`."""
 
 import importlib
 
+from inferno_cli.configuration import read_settings
 from inferno_core.errors import NotFound
 
 PROCESSES = ("agent", "api", "supervisor", "worker")
@@ -18,4 +19,4 @@ def run(name: str, /) -> None:
     """
     if name not in PROCESSES:
         raise NotFound(f"There is no process {name!r} to run. There are: {', '.join(PROCESSES)}.")
-    importlib.import_module(f"{__name__}.{name}").main()
+    importlib.import_module(f"{__name__}.{name}").main(read_settings())

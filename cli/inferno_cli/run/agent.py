@@ -17,9 +17,8 @@ from inferno_store import hosts, redis
 from inferno_stream import exposition
 
 
-def main() -> None:
-    """Keep the models of one Triton by the environment's settings until SIGTERM."""
-    settings = Settings()
+def main(settings: Settings) -> None:
+    """Keep the models of one Triton until SIGTERM."""
     log_records.configure(settings.log_level, settings.log_format)
     uvloop.run(run(settings))
 

@@ -32,9 +32,8 @@ _SHUTDOWN_S = 4
 _MIN_SECRET_CHARS = 32
 
 
-def main() -> None:
-    """Serve by the environment's settings until SIGTERM."""
-    settings = Settings()
+def main(settings: Settings) -> None:
+    """Serve until SIGTERM."""
     log_records.configure(settings.log_level, settings.log_format)
     uvloop.run(run(settings))
 

@@ -7,6 +7,6 @@ from inferno_core.settings import Settings
 from inferno_local import daemon, stack
 
 
-def main() -> None:
+def main(settings: Settings) -> None:
     """Supervise until told to stop."""
-    asyncio.run(daemon.run(Settings(), os.environ, stack.table))
+    asyncio.run(daemon.run(settings, os.environ, stack.table))

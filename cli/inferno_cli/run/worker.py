@@ -15,9 +15,8 @@ from inferno_stream.fleet import Fleet
 from inferno_stream.worker import Worker
 
 
-def main() -> None:
-    """Drive engines by the environment's settings until SIGTERM."""
-    settings = Settings()
+def main(settings: Settings) -> None:
+    """Drive engines until SIGTERM."""
     log_records.configure(settings.log_level, settings.log_format)
     uvloop.run(run(settings))
 

@@ -51,9 +51,9 @@ class Scenario(Struct, frozen=True):
     late_acks: bool = False
 
 
-def request(*, known: int = 0, again: bool = False) -> Request:
-    """Make a request whose admitting replica knew the partition up to `known`."""
-    place = Address(incarnation=b"log0", topic=0, p=0, known=known, r=0, reply_from=0)
+def request() -> Request:
+    """Make a request whose admitting replica knew nothing of the partition."""
+    place = Address(incarnation=b"log0", topic=0, p=0, known=0, r=0, reply_from=0)
     return Request(
         id=address.issue(place, "chat", _TENANT, b"model check"),
         surface="chat",
@@ -64,7 +64,6 @@ def request(*, known: int = 0, again: bool = False) -> Request:
         reader="reader",
         created_ms=0,
         seed=0,
-        again=again,
     )
 
 

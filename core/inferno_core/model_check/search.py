@@ -46,27 +46,26 @@ def exhaust(model: Model, *, most: int, quiet_every: int = 100) -> Result:
     """
     first = _freeze(model.start())
     parents: dict[bytes, tuple[bytes, str]] = {_digest(first): (b"", "")}
-    frontier = deque([first])
+    frontier = deque([(_digest(first), first)])
     while frontier:
-        frozen = frontier.popleft()
-        here = _digest(frozen)
+        here, frozen = frontier.popleft()
         for step in list(model.steps(_thaw(frozen))):
             world = _thaw(frozen)
             trail = [step.label]
             try:
                 step.apply(world)
+                after = _freeze(world)
                 if len(parents) % quiet_every == 0:
                     trail.append(_REST)
-                    come_to_rest(model, _thaw(_freeze(world)))
+                    come_to_rest(model, world)
             except Violation as violation:
                 steps = (*_trail(parents, here), *trail)
                 return Result(len(parents), exhausted=False, found=Counterexample(str(violation), steps))
-            after = _freeze(world)
             if (there := _digest(after)) not in parents:
                 if len(parents) >= most:
                     return Result(len(parents), exhausted=False)
                 parents[there] = (here, step.label)
-                frontier.append(after)
+                frontier.append((there, after))
     return Result(len(parents), exhausted=True)
 
 
