@@ -19,9 +19,8 @@ def connect(url: str, timeout_s: float = TIMEOUT_S) -> Redis:
     while the server restarted is found dead by its next command. Raises `InvalidRequest` for what is no address.
     """
     if not url.startswith(_SCHEMES):
-        raise InvalidRequest(
-            "INFERNO_REDIS__URL must begin with redis://, rediss:// or unix://; the stack sets it itself."
-        )
+        known = ", ".join(_SCHEMES)
+        raise InvalidRequest(f"INFERNO_REDIS__URL must begin with one of {known}; a stack sets it for its processes.")
     return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] -- redis-py leaves its keywords untyped
         url,
         socket_timeout=timeout_s,
