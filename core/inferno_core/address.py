@@ -16,7 +16,7 @@ from msgspec import Struct
 from inferno_core.errors import NotFound
 from inferno_core.records import Surface, Tenant
 
-PREFIXES: dict[Surface, str] = {"chat": "chatcmpl-", "completion": "cmpl-"}
+PREFIXES: dict[Surface, str] = {"chat": "chatcmpl-", "completion": "cmpl-", "embedding": "embd-"}
 
 _LAYOUT = struct.Struct(">B4sBHQHQ8s")
 """version, incarnation, queue topic, p, known offset, r, reply offset, randomness"""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Surface = Literal["chat", "completion"]
+Surface = Literal["chat", "completion", "embedding"]
 
 
 class Tenant(Struct, frozen=True):
