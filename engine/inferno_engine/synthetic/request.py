@@ -56,8 +56,9 @@ def completion(body: Mapping[str, Any]) -> Asked:
     return Asked("prompt", _prompts(body.get("prompt")), _choices(body), _sampling(body, "max_tokens"))
 
 
-def stock(text: str, parameters: Mapping[str, Any]) -> Asked:
+def stock(prompt: str | Sequence[int], parameters: Mapping[str, Any]) -> Asked:
     """Understand a request of Triton's own vLLM backend: numbers may be strings, and 16 tokens are the default."""
+    text = prompt if isinstance(prompt, str) else words.decode(prompt)
     read = {"max_tokens": 16} | {name: _read(value) for name, value in parameters.items()}
     return Asked("text_input", (text,), _choices(read), _sampling(read, "max_tokens"))
 

@@ -44,6 +44,10 @@ class Answer:
         """All that the answer says."""
         return "".join(self.pieces)
 
+    def span(self, start: int, stop: int) -> str:
+        """Give the text that tokens `start` to `stop` add."""
+        return "".join(self.pieces[start:stop])
+
 
 def answer(prompt: str, sampling: Sampling, choice: int = 0, context: int = 8192) -> Answer:
     """Answer `prompt`: choice `choice` of those asked for, within `context` tokens together with the prompt."""

@@ -1,25 +1,27 @@
-"""Runs the synthetic scheduler against the clock, and makes OpenAI's choice objects of its words."""
+"""Runs the synthetic scheduler against the clock."""
 
-import json
 import threading
 import time
-from collections.abc import Sequence
-from itertools import groupby
+from collections import deque
+from collections.abc import Callable, Sequence
 
-from inferno_backend.seam import Call, Choice, Delta, OpenAICall, Reply, Usage
+from inferno_backend.seam import Call, Gain, OpenAICall, Render, Reply, Stats, Usage
+from inferno_backend.synthetic_render import ChatRender, CompletionRender, StockRender
 from inferno_core.errors import InfernoError
 from inferno_engine.synthetic import request
 from inferno_engine.synthetic.scheduler import Progress, Scheduler
 from inferno_engine.synthetic.text import Answer
 
+_IDLE_S = 0.5
+
 
 class _Running:
     """A generation that the scheduler knows."""
 
-    __slots__ = ("answers", "call", "n", "open_choices", "reply")
+    __slots__ = ("answers", "id", "n", "open_choices", "reply")
 
-    def __init__(self, call: Call, reply: Reply, answers: Sequence[Answer], n: int) -> None:
-        self.call = call
+    def __init__(self, id: str, reply: Reply, answers: Sequence[Answer], n: int) -> None:
+        self.id = id
         self.reply = reply
         self.answers = answers
         self.n = n
@@ -34,6 +36,9 @@ class _Running:
 class SyntheticEngine:
     """Generates words in steps of `step_ms`, for up to `max_num_seqs` choices at once; the others wait in order."""
 
+    tasks: Sequence[str] = ("chat", "completion")
+    dead: str | None = None
+
     def __init__(
         self,
         *,
@@ -45,70 +50,102 @@ class SyntheticEngine:
     ) -> None:
         if kv_cache_tokens < max_model_len:
             raise ValueError("kv_cache_tokens must be at least max_model_len, or the longest would wait for ever.")
-        self._context = max_model_len
+        self.context = max_model_len
+        self.slots = max_num_seqs
+        self.stats = Stats(last_step=time.monotonic())
         self._step_s = step_ms / 1000
         self._scheduler = Scheduler(
             slots=max_num_seqs, kv_tokens=kv_cache_tokens, prefill_tokens=prefill_tokens_per_step
         )
         self._running: dict[str, _Running] = {}
-        self._changed = threading.Condition()
+        self._inbox: deque[_Running | frozenset[str]] = deque()
+        self._woken = threading.Event()
+        # Nothing may be put after a cancellation, so the two don't overlap.
+        self._putting = threading.Lock()
+        self._cancelled: set[str] = set()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def open(self, stepped: Callable[[], None]) -> None:
+        """Begin to step."""
+        self._stepped = stepped
         self._thread.start()
 
     def start(self, call: Call, reply: Reply) -> None:
         """Begin a generation, or refuse it at once."""
         try:
             asked = _understand(call)
-            answers = asked.answers(self._context)
+            answers = asked.answers(self.context)
         except InfernoError as error:
             reply.fail(error)
+            self._stepped()
             return
-        with self._changed:
-            self._running[call.id] = _Running(call, reply, answers, asked.n)
-            self._scheduler.add(call.id, answers)
-            self._changed.notify()
+        reply.begin(_render(call, answers))
+        self._inbox.append(_Running(call.id, reply, answers, asked.n))
+        self._woken.set()
 
-    def cancel(self, id: str) -> None:
-        """Forget a generation; its slots go to the next in line at the next step."""
-        with self._changed:
-            if self._running.pop(id, None) is not None:
-                self._scheduler.cancel(id)
+    def cancel(self, ids: Sequence[str]) -> None:
+        """Forget generations; their slots go to the next in line at the next step."""
+        with self._putting:
+            self._cancelled.update(ids)
+        self._inbox.append(frozenset(ids))
+        self._woken.set()
 
     def close(self) -> None:
         """Stop stepping."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join(timeout=5)
+        self._closing = True
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
     def _run(self) -> None:
         due = time.monotonic()
-        while True:
-            with self._changed:
-                if not self._running:
-                    self._changed.wait_for(lambda: self._closing or self._running)
-                    due = time.monotonic()
-            if self._closing:
-                return
+        while not self._closing:
+            self._take()
+            if not self._running:
+                self.stats.last_step = due = time.monotonic()
+                self._woken.wait(_IDLE_S)
+                self._woken.clear()
+                continue
             # A step that is late does not make the following ones hurry.
             due = max(due + self._step_s, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
-            with self._changed:
+            self._take()
+            with self._putting:
                 self._hand_out(self._scheduler.step())
+            self._count()
+            self._stepped()
+
+    def _take(self) -> None:
+        """Carry out what was asked since the last step, in its order."""
+        while self._inbox:
+            asked = self._inbox.popleft()
+            if isinstance(asked, _Running):
+                self._running[asked.id] = asked
+                self._scheduler.add(asked.id, asked.answers)
+                continue
+            for id in asked:
+                self._cancelled.discard(id)
+                if self._running.pop(id, None) is not None:
+                    self._scheduler.cancel(id)
 
     def _hand_out(self, made: Sequence[Progress]) -> None:
-        """Give each generation the words of this step, those of all its choices together."""
-        for id, progresses in groupby(made, key=lambda progress: progress.id):
-            running = self._running[id]
-            steps = list(progresses)
-            running.open_choices -= sum(step.last for step in steps)
-            words = _words(running.call, steps)
-            if running.open_choices:
-                running.reply.put(words)
-            else:
-                del self._running[id]
-                running.reply.end(words, running.usage())
+        for step in made:
+            running = self._running[step.id]
+            if step.id in self._cancelled:
+                continue
+            finish = step.answer.finish if step.last else ""
+            running.reply.put(Gain(step.choice, step.answer.tokens[step.start : step.stop], step.stop, finish))
+            running.open_choices -= step.last
+            if not running.open_choices:
+                del self._running[step.id]
+                running.reply.end(running.usage())
+
+    def _count(self) -> None:
+        stats = self.stats
+        stats.steps += 1
+        stats.last_step = time.monotonic()
+        stats.running, stats.waiting = self._scheduler.running, self._scheduler.waiting
 
 
 def _understand(call: Call) -> request.Asked:
@@ -117,33 +154,7 @@ def _understand(call: Call) -> request.Asked:
     return request.chat(call.body) if call.surface == "chat" else request.completion(call.body)
 
 
-def _words(call: Call, steps: Sequence[Progress]) -> list[Choice] | list[Delta]:
+def _render(call: Call, answers: Sequence[Answer]) -> Render:
     if not isinstance(call, OpenAICall):
-        return [_delta(step) for step in steps]
-    if call.surface == "completion":
-        return [_choice(step, "text", _text(step)) for step in steps]
-    words: list[Choice] = []
-    for step in steps:
-        if step.start == 0:
-            words.append(Choice(step.choice, (), _ROLE % step.choice))
-        words.append(_choice(step, "delta", {"content": _text(step)}))
-    return words
-
-
-_ROLE = b'{"index":%d,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'
-
-
-def _choice(step: Progress, key: str, value: object) -> Choice:
-    finish = step.answer.finish if step.last else None
-    body = {"index": step.choice, key: value, "logprobs": None, "finish_reason": finish}
-    tokens = step.answer.tokens[step.start : step.stop]
-    return Choice(step.choice, tokens, json.dumps(body, separators=(",", ":")).encode(), finish or "")
-
-
-def _delta(step: Progress) -> Delta:
-    finish = step.answer.finish if step.last else None
-    return Delta(step.choice, _text(step), step.stop - step.start, step.answer.prompt_tokens, finish)
-
-
-def _text(step: Progress) -> str:
-    return "".join(step.answer.pieces[step.start : step.stop])
+        return StockRender(answers)
+    return ChatRender(answers, ()) if call.surface == "chat" else CompletionRender(answers)
