@@ -63,6 +63,9 @@ class Submit(Struct, frozen=True, array_like=True, tag="submit"):
 class Adopt(Struct, frozen=True, array_like=True, tag="adopt"):
     """Take over a generation that runs here, after `next` tokens of each choice, whose `digest` is that of the tokens
     accepted. Answered with an `Adoption`; its unacknowledged frames come again, with the same boundaries. Fences.
+
+    `pieces` is how many frames were accepted, of all choices: `next` alone can't tell those without tokens apart (-1:
+    go by `next`).
     """
 
     handle: int
@@ -71,6 +74,7 @@ class Adopt(Struct, frozen=True, array_like=True, tag="adopt"):
     epoch: int
     next: dict[int, int]
     digest: bytes
+    pieces: int = -1
 
 
 class Cancel(Struct, frozen=True, array_like=True, tag="cancel"):
