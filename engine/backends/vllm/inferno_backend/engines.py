@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from inferno_backend import machine
 from inferno_backend.seam import Engine
 
 
@@ -20,9 +21,10 @@ def make(config: dict[str, Any], folder: Path) -> Engine:
 
         return SyntheticEngine(**arguments)
     if kind == "vllm":
+        settled = machine.settle(arguments)
         from inferno_backend.vllm_engine import VllmEngine
 
-        return VllmEngine(config["name"], arguments)
+        return VllmEngine(config["name"], settled)
     raise ValueError(f"Parameter engine of config.pbtxt is {kind!r}; it must be vllm or synthetic.")
 
 
