@@ -7,6 +7,7 @@ InfernoError                     code                    status  retryable
 ├── Forbidden                    forbidden               403
 ├── NotFound                     not_found               404
 │   └── ModelNotFound            model_not_found         404
+├── Fenced                       fenced                  409
 ├── TooLarge                     request_too_large       413
 ├── RateLimited                  rate_limit_exceeded     429     yes
 ├── EngineFailed                 engine_failed           500     yes
@@ -77,6 +78,13 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class Fenced(InfernoError):
+    """Another worker, with a higher epoch, commands this request partition. No client ever sees this."""
+
+    code = "fenced"
+    status = 409
+
+
 class TooLarge(InfernoError):
     """The body is larger than is read."""
 
@@ -129,6 +137,7 @@ _CLASSES: tuple[type[InfernoError], ...] = (
     Forbidden,
     NotFound,
     ModelNotFound,
+    Fenced,
     TooLarge,
     RateLimited,
     EngineFailed,

@@ -6,13 +6,16 @@ from msgspec import Struct
 
 
 class ModelState(StrEnum):
-    """Where a version stands on its way to serving."""
+    """Where a version stands on its way to serving, and out of it: one that retires says what runs there to its end,
+    and takes nothing new.
+    """
 
     VERIFYING = "verifying"
     LOADING = "loading"
     PROVING = "proving"
     READY = "ready"
     FAILED = "failed"
+    RETIRING = "retiring"
 
 
 class HostedModel(Struct, frozen=True):
@@ -20,7 +23,8 @@ class HostedModel(Struct, frozen=True):
 
     `context` is the longest prompt and answer together, in tokens; `slots` how many generations run at once;
     `fingerprint` names engine, weights and settings. `since` is Unix time in seconds; `expected_s` is how long loading
-    took last time. `detail` is a sentence for people.
+    took last time. `detail` is a sentence for people. `running` and `waiting` count generations in its engine,
+    `kv_cache_usage` is a share of 1; all three are 0 where the engine doesn't tell.
     """
 
     name: str
@@ -34,13 +38,22 @@ class HostedModel(Struct, frozen=True):
     fingerprint: str = ""
     tasks: tuple[str, ...] = ("chat", "completion")
     default: bool = False
+    running: int = 0
+    waiting: int = 0
+    kv_cache_usage: float = 0.0
 
 
 class Host(Struct, frozen=True):
-    """An engine host: where its Triton is reached, which life of it this is, and what it serves."""
+    """An engine host: where its Triton is reached, which life of it this is, what it serves, and its machine.
+
+    `cores`, `memory_bytes` and `memory_available_bytes` are those of the machine or container; 0 if nobody tells.
+    """
 
     name: str
     grpc: str
     http: str
     incarnation: str
     models: tuple[HostedModel, ...] = ()
+    cores: int = 0
+    memory_bytes: int = 0
+    memory_available_bytes: int = 0

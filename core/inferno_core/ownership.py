@@ -11,6 +11,8 @@ A request's life, as its owner sees it:
                          │                                ▲                                              │
                          └─ claimed before, or again ─▶ TAKING_OVER ──final frame found──────────────────┘
                             (head, then scan up to it)                             (a valid done, read back: forgotten)
+
+A speaker whose engine is lost moves on to another one by taking over from itself.
 """
 
 from collections.abc import Iterable
@@ -65,14 +67,16 @@ class Life:
     """An unfinished request, as its owner knows it.
 
     `offset` is its place in p; `again` says that it may have been finished or begun before, unknown to this owner;
-    `claimed` that a valid claim of another epoch stands in p; `end` is an end that was decided before it could be told.
+    `claim` is the last valid claim of another epoch in p; `heads` how many of its heads are not acknowledged yet; `end`
+    is an end that was decided before it could be told.
     """
 
     __slots__ = (
         "again",
-        "claimed",
+        "claim",
         "end",
         "fingerprint",
+        "heads",
         "held",
         "next",
         "offset",
@@ -86,10 +90,11 @@ class Life:
         self.request = request
         self.offset = offset
         self.again = again
-        self.claimed = False
+        self.claim: Claim | None = None
         self.phase = Phase.WAITING
         self.readers = {request.reader}
         self.fingerprint = ""
+        self.heads = 0
         self.held: list[EngineFrame] = []
         self.next: dict[int, int] = {}
         self.end: Final | None = None
@@ -98,7 +103,7 @@ class Life:
     @property
     def fresh(self) -> bool:
         """Nobody can have spoken for it: it may be started before its claim is read back, and begins at 0."""
-        return not self.again and not self.claimed
+        return not self.again and self.claim is None
 
 
 MEMORY = 100_000
@@ -135,6 +140,11 @@ class Partition:
     def waiting(self) -> Iterable[Request]:
         """Requests that nobody has taken, in the order of p."""
         return (life.request for life in self._lives.values() if life.phase is Phase.WAITING)
+
+    def claim_of(self, id: str) -> Claim | None:
+        """Give the last valid claim of `id` by another owner: it names the engine that may still run it."""
+        life = self._lives.get(id)
+        return None if life is None else life.claim
 
     @property
     def committable(self) -> Committed:
@@ -219,14 +229,14 @@ class Partition:
         if life is None or self._is_void(claim.epoch):
             return
         if claim.epoch != self.epoch:
-            life.claimed = True
+            life.claim = claim
         elif life.phase is Phase.CLAIMED:
             self._claimed(life)
 
     def _claimed(self, life: Life) -> None:
         """One's own claim was read back and is valid."""
         if life.fresh:
-            self._append(life, self._head(life))
+            self._say_head(life)
             self._speak(life)
         else:
             self._take_over(life)
@@ -236,12 +246,32 @@ class Partition:
     def _take_over(self, life: Life) -> None:
         """Append a head, so that nothing that a former owner appends later counts, then read what counts before it."""
         life.phase = Phase.TAKING_OVER
-        self._append(life, self._head(life))
+        self._say_head(life)
+
+    def move(self, id: str, *, host: str = "", incarnation: str = "", fingerprint: str = "") -> None:
+        """The engine that ran `id` is lost, and another one has room: go on there after what was said.
+
+        This is a takeover from oneself. The claim says where it runs now.
+        """
+        life = self._lives.get(id)
+        if life is None or self.stopped or life.end is not None:
+            return
+        life.fingerprint = fingerprint
+        if life.phase is Phase.SPEAKING:
+            self._emit(AppendQueue(Claim(id, self.epoch, host, incarnation)))
+            self._take_over(life)
+        elif life.phase is Phase.CLAIMED and life.fresh:
+            life.held.clear()
+            self._emit(AppendQueue(Claim(id, self.epoch, host, incarnation)))
+            self._emit(Start(life.request))
 
     def head_acked(self, id: str, offset: int) -> None:
-        """The head for `id` stands at `offset` of its reply partition."""
+        """A head for `id` stands at `offset` of its reply partition; what counts is read up to the last one."""
         life = self._lives.get(id)
-        if life is not None and life.phase is Phase.TAKING_OVER and not self.stopped:
+        if life is None or self.stopped:
+            return
+        life.heads -= 1
+        if life.phase is Phase.TAKING_OVER and not life.heads:
             place = address.locate(id)
             self._emit(Scan(id, place.r, place.reply_from, offset))
 
@@ -260,9 +290,9 @@ class Partition:
                 self._emit(Resume(life.request, history))
             self._speak(life)
 
-    def _head(self, life: Life) -> Head:
+    def _say_head(self, life: Life) -> None:
         request = life.request
-        return Head(
+        head = Head(
             id=request.id,
             epoch=self.epoch,
             surface=request.surface,
@@ -275,6 +305,8 @@ class Partition:
             version=request.version,
             fingerprint=life.fingerprint,
         )
+        life.heads += 1
+        self._append(life, head)
 
     def _speak(self, life: Life) -> None:
         """From here on, frames may be appended. Say what was held back."""

@@ -5,7 +5,7 @@ from msgspec import Struct
 from inferno_core.acceptance import Acceptance, History
 from inferno_core.effects import Committed, Effect, ReadFrom, Scan, Stop
 from inferno_core.model_check.scenario import Rules, Scenario
-from inferno_core.model_check.scenarios import CANCELLED, FORGOTTEN, HUNG_UP, OVERTAKEN, TAKEOVER
+from inferno_core.model_check.scenarios import CANCELLED, ENGINE_LOST, FORGOTTEN, HUNG_UP, OVERTAKEN, TAKEOVER
 from inferno_core.model_check.search import Result, exhaust, wander
 from inferno_core.model_check.world import Model
 from inferno_core.ownership import Life, Partition, Phase
@@ -45,6 +45,16 @@ class NoHead(Partition):
     def _take_over(self, life: Life) -> None:
         life.phase = Phase.TAKING_OVER
         self._emit(Scan(life.request.id, 0, 0, 1_000_000))
+
+
+class NoLastHead(Partition):
+    """Rule 4 off for one who takes over from itself: read up to any head of one's own."""
+
+    def head_acked(self, id: str, offset: int) -> None:
+        """Take every head for the last one."""
+        if life := self._lives.get(id):
+            life.heads = 1
+        super().head_acked(id, offset)
 
 
 class NoEpochInFrames(Acceptance):
@@ -136,6 +146,7 @@ MUTANTS: dict[str, Mutant] = {
     "rule 3, again": Mutant(Rules(partition=NoAgain), FORGOTTEN),
     "rule 4, the read": Mutant(Rules(partition=NoRead), TAKEOVER),
     "rule 4, the head": Mutant(Rules(partition=NoHead), TAKEOVER),
+    "rule 4, the last head": Mutant(Rules(partition=NoLastHead), ENGINE_LOST),
     "rule 5, the epoch": Mutant(Rules(acceptance=NoEpochInFrames, history=NoEpochInHistory), TAKEOVER),
     "rule 6, commit before done": Mutant(Rules(partition=CommitBeforeDone), TAKEOVER),
     "rule 10, the stop": Mutant(Rules(partition=NoStop), HUNG_UP, walks=True),

@@ -22,6 +22,8 @@ class Trouble(StrEnum):
     """A worker dies; what it sent may still land, or not."""
     COMMIT = "commit"
     """A worker sends a commit, which lands later, whatever became of its sender."""
+    LOSE = "lose"
+    """An engine dies, and the run of a request with it; later another one has room."""
 
 
 class Rules(Struct, frozen=True):

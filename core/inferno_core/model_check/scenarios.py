@@ -58,11 +58,21 @@ OVERTAKEN = Scenario(
     late_acks=True,
 )
 
+ENGINE_LOST = Scenario(
+    name="an answer whose engine dies",
+    workers=1,
+    script=(_FIRST,),
+    tokens=2,
+    bounds={Trouble.ASSIGN: 1, Trouble.LOSE: 2},
+    late_acks=True,
+)
+
 EXHAUSTIVE = (
     SMALLEST,
     TAKEOVER,
     FORGOTTEN,
     OVERTAKEN,
+    ENGINE_LOST,
     Scenario(
         name="an answer that is asked for twice",
         workers=2,
@@ -82,6 +92,14 @@ EXHAUSTIVE = (
 WALKS = (
     HUNG_UP,
     CANCELLED,
+    Scenario(
+        name="two answers whose engines die amid takeovers and a hang-up",
+        workers=3,
+        script=(_FIRST, _SECOND, hang_up(_FIRST)),
+        tokens=3,
+        bounds={Trouble.ASSIGN: 3, Trouble.KILL: 1, Trouble.LOSE: 3},
+        late_acks=True,
+    ),
     Scenario(
         name="two answers, three workers that sleep, die and come back",
         workers=3,

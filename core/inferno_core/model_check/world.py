@@ -56,7 +56,7 @@ class Run:
 
 
 class Worker:
-    """A worker: its view of the partition, what it has on the wire, and the runs that it drives."""
+    """A worker: its view of the partition, what it has on the wire, the runs that it drives, and those that it lost."""
 
     def __init__(self) -> None:
         self.partition: Partition | None = None
@@ -67,6 +67,7 @@ class Worker:
         self.epoch_ack: int | None = None
         self.commit_wire: Committed | None = None
         self.runs: dict[str, Run] = {}
+        self.lost: list[str] = []
 
 
 class Step(NamedTuple):
@@ -146,6 +147,8 @@ class Model:
         for id, run in worker.runs.items():
             if not run.over:
                 yield Step(f"worker {number}'s engine steps", self.engine_step, (number, id))
+        for id in worker.lost:
+            yield Step(f"worker {number} finds another engine", self.move, (number, id))
 
     def _troubles(self, world: World) -> Iterator[Step]:
         """What may go wrong next."""
@@ -158,6 +161,8 @@ class Model:
                 yield Step(f"worker {number} dies", self.strike, (Trouble.KILL, self.kill, number))
             if world.left.get(Trouble.COMMIT, 0) and worker.partition.live and worker.commit_wire is None:
                 yield Step(f"worker {number} commits", self.strike, (Trouble.COMMIT, self.send_commit, number))
+            if world.left.get(Trouble.LOSE, 0) and worker.runs:
+                yield Step(f"worker {number}'s engine dies", self.strike, (Trouble.LOSE, self.lose, number))
 
     # The steps.
 
@@ -252,6 +257,7 @@ class Model:
         world.owner = number
         worker = world.workers[number]
         worker.runs.clear()
+        worker.lost.clear()
         worker.cursor = None
         worker.epoch_ack = None
         world.serial += 1
@@ -262,6 +268,20 @@ class Model:
     def kill(self, world: World, number: int) -> None:
         """A worker dies, and its runs with it."""
         self._stop(world.workers[number])
+
+    def lose(self, world: World, number: int) -> None:
+        """The engine that runs a worker's requests dies."""
+        worker = world.workers[number]
+        worker.lost += worker.runs
+        worker.runs.clear()
+
+    def move(self, world: World, number: int, id: str) -> None:
+        """A worker has room elsewhere for a request whose engine died."""
+        worker = world.workers[number]
+        assert worker.partition is not None
+        worker.lost.remove(id)
+        worker.partition.move(id)
+        self._perform(world, number)
 
     def strike(self, world: World, kind: Trouble, trouble: Callable[[World, int], None], number: int) -> None:
         """Trouble strikes a worker, as often as the scenario has it."""
@@ -289,6 +309,7 @@ class Model:
         worker.epoch_ack = None
         worker.cursor = None
         worker.runs.clear()
+        worker.lost.clear()
 
     def _perform(self, world: World, number: int) -> None:
         """Carry out what a worker's partition asked for."""
@@ -314,6 +335,7 @@ class Model:
                 self._run(world, worker, partition, request, given)
             case Stop(id):
                 worker.runs.pop(id, None)
+                worker.lost = [lost for lost in worker.lost if lost != id]
             case Scan():
                 partition.scanned(effect.id, self._scan(world, effect))
                 self._perform(world, number)
