@@ -1,0 +1,110 @@
+"""vLLM's worker, taught to go on: its model runner is told of accepted tokens, and draws the same noise again.
+
+Noise is counted, not carried: whatever is drawn for a request's next token depends on its seed and on how many tokens
+it has. For fresh requests too, since they are what others will go on from.
+
+For the V1 model runner, which CPUs use. The V2 runner, which CUDA uses, takes accepted tokens from the scheduler by
+itself, and keys its noise by seed and position already.
+"""
+
+from typing import Any
+
+import torch
+from inferno_backend.vllm_engine.accepted import accepted_of
+from vllm.platforms import current_platform
+from vllm.v1.sample.thinking_budget_state import ThinkingBudgetStateHolder
+from vllm.v1.worker.gpu_input_batch import CachedRequestState
+from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+
+if current_platform.is_cpu():
+    from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
+else:
+    from vllm.v1.worker.gpu_worker import Worker as PlatformWorker
+
+_MASK = 2**64 - 1
+
+
+class ResumingWorker(PlatformWorker):
+    """The platform's worker, whose model runner goes on from tokens."""
+
+    def init_device(self) -> None:
+        """Make the model runner."""
+        super().init_device()
+        if not self.use_v2_model_runner:
+            _Sampling(self.model_runner)
+
+
+class _Sampling:
+    """Stands before a V1 runner's sampling, so that each sample is drawn as if nothing had come between."""
+
+    def __init__(self, runner: GPUModelRunner) -> None:
+        runner.requests = _States()
+        self._runner = runner
+        self._sample = runner._sample
+        runner._sample = self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        batch = self._runner.input_batch
+        for index, generator in batch.generators.items():
+            state = self._runner.requests[batch.req_ids[index]]
+            generator.manual_seed(noise_seed(state.sampling_params.seed, len(state.output_token_ids)))
+        if batch.thinking_budget_state_holder is not None:
+            _catch_up(batch.thinking_budget_state_holder, batch.req_output_token_ids)
+        return self._sample(*args, **kwargs)
+
+
+class _States(dict[str, CachedRequestState]):
+    """What a runner knows of its requests. Each begins with the tokens that were accepted of it."""
+
+    def __setitem__(self, id: str, state: CachedRequestState) -> None:
+        if id not in self:
+            state.output_token_ids.extend(accepted_of(state.sampling_params))
+            if state.generator is not None:
+                state.generator = _Generator(state.generator.device)
+        super().__setitem__(id, state)
+
+
+class _Generator(torch.Generator):
+    """A generator that is seeded anew before each sample.
+
+    When a chunk of a prompt was not its last, vLLM winds the generator back over what it drew. There is no need here,
+    and PyTorch's generator for CPUs can't: it raises, which ends the whole engine.
+    """
+
+    def get_offset(self) -> int:
+        """Give how far it is: always at its start."""
+        return 0
+
+    def set_offset(self, offset: int) -> None:
+        """Wind it back: the next sample seeds it anyway."""
+
+
+def noise_seed(seed: int, tokens: int) -> int:
+    """Give the seed of the noise for the token that follows `tokens` others, in a generation with `seed`.
+
+    PyTorch's generator for CPUs takes in but the lower 32 bits, and choices have consecutive seeds: so both numbers are
+    mixed thoroughly (SplitMix64), lest one choice's noise be another's, a token later.
+    """
+    return _mix(_mix(seed & _MASK) + tokens)
+
+
+def _mix(value: int) -> int:
+    """SplitMix64's output function (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014)."""
+    value = (value + 0x9E3779B97F4A7C15) & _MASK
+    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ value >> 27) * 0x94D049BB133111EB) & _MASK
+    return value ^ value >> 31
+
+
+def _catch_up(holder: ThinkingBudgetStateHolder, outputs: list[list[int]]) -> None:
+    """Lead the state of each thinking budget through the output that it did not see grow.
+
+    vLLM makes it afresh whenever a request joins the batch, and moves it on by one step's tokens at a time.
+    """
+    for index, state in holder._state.items():
+        output = outputs[index]
+        for length in range(state.get("seen", 0), len(output)):
+            state |= {"output_tok_ids": output[:length], "spec_token_ids": [], "force_index": []}
+            holder._update_think_state(state)
+        # The sampler itself shows the state all of the output, before the next token.
+        state["seen"] = len(output) + 1
