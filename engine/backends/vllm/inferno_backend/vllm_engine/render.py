@@ -1,0 +1,114 @@
+"""Puts into words what a generation gained: OpenAI's choice objects, or what the stock contract tells.
+
+Runs in the thread that sends. Gains of several steps are merged into one output of vLLM's before, so that words that
+lag cost no more; and a parser that gets slow, as many are quadratic in the length, is asked the less often.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from inferno_backend.seam import Choice, Delta, Gain
+from inferno_backend.vllm_engine.lane import Lane
+
+# A call that took longer than this is slow, and rests for as many times as long, but not for longer than is noticed.
+_SLOW_S = 0.0005
+_REST = 50
+_MOST_REST_S = 1.0
+
+
+class _Ended(msgspec.Struct):
+    """How a choice object says that it is the last one."""
+
+    finish_reason: str | None = None
+
+
+_ended = msgspec.json.Decoder(_Ended)
+
+
+class ChoiceRender:
+    """Makes OpenAI's choice objects: choice `i` is the `i % n`th of lane `i // n`. `opening` comes with the first."""
+
+    def __init__(self, lanes: Sequence[Lane], n: int, opening: Sequence[Choice], *, chat: bool) -> None:
+        self._lanes = lanes
+        self._n = n
+        self._opening = list(opening)
+        self._empty = b'{"index":%d,"delta":{},"finish_reason":null}' if chat else b'{"index":%d,"text":""}'
+        self._held: list[Gain] = []
+        self._rested_s = 0.0
+
+    def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
+        """Give what there is to be said, which may be nothing yet. Raises InfernoError."""
+        self._held.extend(gains)
+        began_s = time.monotonic()
+        if began_s < self._rested_s and not any(gain.finish for gain in self._held):
+            return []
+        held, self._held = self._held, []
+        said, self._opening = self._opening, []
+        said.extend(self._choice(index, output) for index, output in merged(held).items())
+        took_s = time.monotonic() - began_s
+        self._rested_s = began_s + min(took_s * _REST, _MOST_REST_S) if took_s > _SLOW_S * len(self._lanes) else 0.0
+        return said
+
+    def _choice(self, index: int, output: Any) -> Choice:
+        gained = output.outputs[0]
+        bodies = self._lanes[index // self._n].push(output)
+        # Tokens that a parser keeps to itself are told without words, since the boundaries count.
+        body = numbered(bodies[-1], index) if bodies else self._empty % index
+        finish = (_ended.decode(body).finish_reason or gained.finish_reason) if gained.finish_reason else ""
+        return Choice(index, gained.token_ids, body, finish)
+
+
+class DeltaRender:
+    """Makes what the stock contract tells."""
+
+    def __call__(self, gains: Sequence[Gain]) -> list[Delta]:
+        """Give what there is to be said."""
+        return [_delta(index, output) for index, output in merged(gains).items()]
+
+
+class VectorRender:
+    """Gives embeddings, which come as they are told."""
+
+    def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
+        """Give what there is to be said."""
+        return [Choice(gain.index, gain.tokens, gain.raw, gain.finish) for gain in gains]
+
+
+def merged(gains: Sequence[Gain]) -> dict[int, Any]:
+    """Make one output of all that each choice gained."""
+    outputs: dict[int, Any] = {}
+    for gain in gains:
+        if gain.index in outputs:
+            outputs[gain.index].add(gain.raw, aggregate=True)
+        else:
+            outputs[gain.index] = gain.raw
+    return outputs
+
+
+def numbered(body: bytes, index: int) -> bytes:
+    """Give a choice object its index among all choices of the call; vLLM puts that first."""
+    return b'{"index":%d%s' % (index, body[body.index(b",") :])
+
+
+def _delta(index: int, output: Any) -> Delta:
+    gained = output.outputs[0]
+    logprobs = gained.logprobs
+    return Delta(
+        index,
+        gained.text,
+        gained.token_ids,
+        len(output.prompt_token_ids or ()),
+        gained.finish_reason,
+        gained.cumulative_logprob,
+        None if logprobs is None else [_position(position) for position in logprobs],
+    )
+
+
+def _position(position: Any) -> dict[str, Any]:
+    return {
+        str(token): {"logprob": at.logprob, "rank": at.rank, "decoded_token": at.decoded_token}
+        for token, at in position.items()
+    }
