@@ -10,11 +10,12 @@ itself, and keys its noise by seed and position already.
 from typing import Any
 
 import torch
-from inferno_backend.vllm_engine.accepted import accepted_of
 from vllm.platforms import current_platform
-from vllm.v1.sample.thinking_budget_state import ThinkingBudgetStateHolder
 from vllm.v1.worker.gpu_input_batch import CachedRequestState
 from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+
+from inferno_backend.vllm_engine.accepted import accepted_of
+from inferno_backend.vllm_engine.thinking import catch_up
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
@@ -49,7 +50,7 @@ class _Sampling:
             state = self._runner.requests[batch.req_ids[index]]
             generator.manual_seed(noise_seed(state.sampling_params.seed, len(state.output_token_ids)))
         if batch.thinking_budget_state_holder is not None:
-            _catch_up(batch.thinking_budget_state_holder, batch.req_output_token_ids)
+            catch_up(batch.thinking_budget_state_holder, batch.req_output_token_ids)
         return self._sample(*args, **kwargs)
 
 
@@ -94,17 +95,3 @@ def _mix(value: int) -> int:
     value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ value >> 27) * 0x94D049BB133111EB) & _MASK
     return value ^ value >> 31
-
-
-def _catch_up(holder: ThinkingBudgetStateHolder, outputs: list[list[int]]) -> None:
-    """Lead the state of each thinking budget through the output that it did not see grow.
-
-    vLLM makes it afresh whenever a request joins the batch, and moves it on by one step's tokens at a time.
-    """
-    for index, state in holder._state.items():
-        output = outputs[index]
-        for length in range(state.get("seen", 0), len(output)):
-            state |= {"output_tok_ids": output[:length], "spec_token_ids": [], "force_index": []}
-            holder._update_think_state(state)
-        # The sampler itself shows the state all of the output, before the next token.
-        state["seen"] = len(output) + 1
