@@ -64,7 +64,7 @@ def command(environment: Environment, run_folder: Path, ports: Ports, name: str)
     """
     run_folder = run_folder.resolve()
     server = bundle.server(environment.site_packages) / "bin" / "tritonserver"
-    return Command([str(server), *_flags(run_folder, ports, name)], _environ(environment, run_folder), run_folder)
+    return Command([str(server), *_flags(run_folder, ports, name)], environ(environment, run_folder), run_folder)
 
 
 def _flags(run_folder: Path, ports: Ports, name: str) -> list[str]:
@@ -103,7 +103,7 @@ def _flags(run_folder: Path, ports: Ports, name: str) -> list[str]:
     ]
 
 
-def _environ(environment: Environment, run_folder: Path) -> dict[str, str]:
+def environ(environment: Environment, run_folder: Path) -> dict[str, str]:
     """Name what Triton and its stubs need, and nothing else of the caller's environment."""
     library = shared_library()
     kept = {key: os.environ[key] for key in ("HOME", "USER", "TZ", "LANG") if key in os.environ}

@@ -1,0 +1,171 @@
+"""Drives a model version as a worker does: one session, in which many generations are said step by step."""
+
+import asyncio
+import json
+import uuid
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import grpc.aio
+from tritonclient.grpc import service_pb2_grpc  # type: ignore[import-untyped]  # generated, without types
+
+from inferno_core import session
+from inferno_core.errors import DeadlineExceeded, EngineFailed, from_code
+from inferno_engine.measuring.load import Load, Measured
+from inferno_stream import tensors
+
+_OPTIONS = (("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20))
+_PARTITION = "measuring/0"
+_SILENCE_S = 60.0
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a generation said."""
+
+    tokens: list[int] = field(default_factory=list[int])
+    over: bool = False
+
+
+class Sessions:
+    """A session on the ready version of `model` at `address`. Use `connected`."""
+
+    def __init__(self, stub: Any, model: str) -> None:
+        self._stub = stub
+        self._model = model
+        self._id = uuid.uuid4().hex
+        self._outbox: asyncio.Queue[tensors.Request] = asyncio.Queue()
+        self._handles = 0
+        self._number = 0
+        self._room = 0
+        self._waiting: deque[session.Submit] = deque()
+        self._answers: dict[int, Answer] = {}
+        self._arrived = asyncio.Event()
+
+    async def run(self, load: Load) -> Measured:
+        """Have `load` generated, as fast as the host takes it."""
+        bodies = load.bodies()
+        began = perf_counter()
+        answers = await self.answers(bodies)
+        return Measured(load, sum(map(len, answers)), perf_counter() - began).checked()
+
+    async def answers(self, bodies: Sequence[Mapping[str, Any]]) -> Sequence[Sequence[int]]:
+        """Have all chat bodies answered; give the tokens of each. Raises InfernoError."""
+        mine = [self._submit(body) for body in bodies]
+        self._send()
+        while not all(answer.over for answer in mine):
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), _SILENCE_S)
+            except TimeoutError:
+                raise DeadlineExceeded(f"The host said nothing for {_SILENCE_S:.0f} s.") from None
+            if self._reading.done():
+                await self._reading
+                raise EngineFailed("The host ended the session.")
+        return [answer.tokens for answer in mine]
+
+    async def attach(self) -> None:
+        """Open the session. Raises EngineFailed."""
+        call = self._stub.ModelStreamInfer(_once(self._request(session.ATTACH_INPUT, session.Attach(self._id))))
+        control = self._stub.ModelStreamInfer(self._commands())
+        self._calls = (call, control)
+        self._reading = asyncio.create_task(self._read(call))
+        self._draining = asyncio.create_task(_drain(control))
+        self._arrived.clear()
+        await asyncio.wait_for(self._arrived.wait(), _SILENCE_S)
+
+    async def leave(self) -> None:
+        """Close the session."""
+        for call in self._calls:
+            call.cancel()
+        for task in (self._reading, self._draining):
+            task.cancel()
+            with suppress(asyncio.CancelledError, grpc.aio.AioRpcError, EngineFailed):
+                await task
+
+    def _submit(self, body: Mapping[str, Any]) -> Answer:
+        self._handles += 1
+        id = f"{self._id}-{self._handles}"
+        data = json.dumps({**body, "model": self._model, "seed": 1}).encode()
+        self._waiting.append(session.Submit(self._handles, id, _PARTITION, 1, "chat", data))
+        answer = self._answers[self._handles] = Answer()
+        return answer
+
+    def _send(self, *commands: session.Command) -> None:
+        """Say `commands`, and submit as much as there is room for."""
+        submits: list[session.Command] = []
+        while self._waiting and self._room > 0:
+            submits.append(self._waiting.popleft())
+            self._room -= 1
+        if commands or submits:
+            self._number += 1
+            said = session.Commands(self._id, self._number, (*commands, *submits))
+            self._outbox.put_nowait(self._request(session.COMMANDS_INPUT, said))
+
+    async def _commands(self) -> AsyncIterator[tensors.Request]:
+        while True:
+            yield await self._outbox.get()
+
+    async def _read(self, call: Any) -> None:
+        try:
+            async for response in call:
+                if response.error_message:
+                    raise EngineFailed("The host refused the session; see its log.")
+                for data in tensors.outputs(response.infer_response).values():
+                    for message in tensors.strings(data):
+                        self._take(session.decode_message(message))
+        finally:
+            self._arrived.set()
+
+    def _take(self, message: session.Message) -> None:
+        if message.heard == self._number:
+            self._room = message.room
+        if message.frames is not None:
+            self._take_frames(message.frames)
+        for ending in message.endings:
+            self._end(ending)
+        if message.bye:
+            raise EngineFailed(f"The host ended the session: {message.bye}.")
+        self._send(*((session.Ack(message.number),) if message.number else ()))
+        self._arrived.set()
+
+    def _take_frames(self, frames: session.Frames) -> None:
+        place = 0
+        for handle, count in zip(frames.handles, frames.counts, strict=True):
+            self._answers[handle].tokens.extend(frames.tokens[place : place + count])
+            place += count
+
+    def _end(self, ending: session.Ending) -> None:
+        if ending.failure is not None:
+            raise from_code(ending.failure.code, ending.failure.message)
+        self._answers.pop(ending.handle).over = True
+
+    def _request(self, name: str, said: session.Attach | session.Commands) -> tensors.Request:
+        request = tensors.new_request(self._model, "", "")
+        tensors.add_string(request, name, session.encode(said))
+        return request
+
+
+@asynccontextmanager
+async def connected(address: str, model: str) -> AsyncGenerator[Sessions]:
+    """Open a session, and close it on leaving. Raises EngineFailed."""
+    async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
+        mine = Sessions(service_pb2_grpc.GRPCInferenceServiceStub(channel), model)
+        try:
+            await mine.attach()
+            yield mine
+        finally:
+            await mine.leave()
+
+
+async def _once(request: tensors.Request) -> AsyncIterator[tensors.Request]:
+    yield request
+
+
+async def _drain(call: Any) -> None:
+    async for _ in call:
+        pass

@@ -1,0 +1,1 @@
+"""Finds the engine's settings that are fastest on this machine, among those that say what they should."""
