@@ -6,67 +6,88 @@ What it can't honour it refuses by name, as a real engine does, rather than leav
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import Struct, ValidationError, convert
 
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest
-from inferno_engine.synthetic import words
+from inferno_engine.synthetic import forms, tools, words
+from inferno_engine.synthetic.forms import Form
+from inferno_engine.synthetic.prompts import converted, prompts
 from inferno_engine.synthetic.text import Answer, Sampling, answer
 
-_T = TypeVar("_T")
-_Token = Annotated[int, Meta(ge=0)]
-
-MOST_CHOICES = 128
-_UNABLE = ("logprobs", "prompt_logprobs", "logit_bias", "response_format", "structured_outputs", "echo", "suffix")
-_NEUTRAL: dict[str, object] = {"response_format": {"type": "text"}, "logit_bias": {}}
+MOST_CHOICES, MOST_LOGPROBS = 128, 20
+_LARGE = (1 << 31) - 1
+_UNABLE = ("prompt_logprobs", "logit_bias", "bad_words", "allowed_token_ids", "suffix")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was understood: which field has its prompts, how many answers to each, and how to make them."""
+    """A request that was understood: which field has its prompts, how many answers to each, and how to make them.
+
+    `logprobs`: how many tokens of each place are told with their log-probabilities; None: not even the drawn one.
+    `echo`: the prompt is told before the answer.
+    """
 
     field: str
     prompts: tuple[str, ...]
     n: int
     sampling: Sampling
+    form: Form | None = None
+    logprobs: int | None = None
+    echo: bool = False
 
-    def answers(self, context: int) -> list[Answer]:
-        """Give all answers, in the order of their choice index.
+    def answers(self, context: int, allowance: int | None = None) -> list[Answer]:
+        """Give all answers, in the order of their choice index, each of at most `allowance` tokens.
 
-        Raises ContextLengthExceeded if a prompt leaves no room for an answer, or not for the one that is asked for.
+        Raises ContextLengthExceeded if a prompt leaves no room for an answer, or not for the one that is asked for, and
+        InvalidRequest if an answer can't have the form that it is to have.
         """
         for prompt in self.prompts:
             _fit(self.field, len(prompt.split()), self.sampling.max_tokens, context)
-        return [answer(prompt, self.sampling, choice, context) for prompt in self.prompts for choice in range(self.n)]
+        return [
+            answer(prompt, self.sampling, choice, context, self.form, allowance)
+            for prompt in self.prompts
+            for choice in range(self.n)
+        ]
+
+    def prompt(self, choice: int) -> str:
+        """Give the prompt that a choice answers."""
+        return self.prompts[choice // self.n]
 
 
 def chat(body: Mapping[str, Any]) -> Asked:
     """Understand the body of a chat completion. Raises InvalidRequest."""
-    messages = _messages(body.get("messages"))
-    if isinstance(body.get("tool_choice"), dict) or body.get("tool_choice") == "required":
-        raise InvalidRequest("The synthetic engine calls no tools; leave tool_choice out.", param="tool_choice")
-    prompt = "".join(message.render() for message in messages) + "<assistant>"
+    prompt = _template(body)
     limit = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
-    return Asked("messages", (prompt,), _choices(body), _sampling(body, limit))
+    form = tools.form(body) or forms.form(body)
+    asks = body.get("logprobs") not in (None, False)
+    logprobs = (_integer(body, "top_logprobs", 0, MOST_LOGPROBS) or 0) if asks else None
+    return Asked("messages", (prompt,), _choices(body), _sampling(body, limit, form), form, logprobs)
 
 
 def completion(body: Mapping[str, Any]) -> Asked:
     """Understand the body of a completion. Raises InvalidRequest."""
-    return Asked("prompt", _prompts(body.get("prompt")), _choices(body), _sampling(body, "max_tokens"))
+    return _plain("prompt", prompts(body.get("prompt"), "prompt"), body)
 
 
 def stock(prompt: str | Sequence[int], parameters: Mapping[str, Any]) -> Asked:
     """Understand a request of Triton's own vLLM backend: numbers may be strings, and 16 tokens are the default."""
     text = prompt if isinstance(prompt, str) else words.decode(prompt)
-    read = {"max_tokens": 16} | {name: _read(value) for name, value in parameters.items()}
-    return Asked("text_input", (text,), _choices(read), _sampling(read, "max_tokens"))
+    read = {"max_tokens": 16} | {name: _read(name, value) for name, value in parameters.items()} | {"echo": None}
+    return _plain("text_input", (text,), read)
 
 
-def _read(value: Any) -> Any:
+def _plain(field: str, prompts: tuple[str, ...], body: Mapping[str, Any]) -> Asked:
+    form, echo = forms.form(body), bool(body.get("echo"))
+    logprobs = None if body.get("logprobs") is False else _integer(body, "logprobs", 0, MOST_LOGPROBS)
+    return Asked(field, prompts, _choices(body), _sampling(body, "max_tokens", form, echo), form, logprobs, echo)
+
+
+def _read(name: str, value: Any) -> Any:
     """Take a number in a string for the number."""
     try:
-        return json.loads(value) if isinstance(value, str) else value
+        return json.loads(value) if isinstance(value, str) and name != "stop" else value
     except ValueError:
         return value
 
@@ -83,11 +104,22 @@ class _Message(Struct):
 
     role: str
     content: str | list[_Part] | None = None
+    tool_calls: list[dict[str, Any]] | None = None
 
     def render(self) -> str:
         content = self.content
         text = "".join(part.text for part in content) if isinstance(content, list) else content or ""
-        return f"<{self.role}> {text}\n"
+        return f"<{self.role}> {text}" + (json.dumps(self.tool_calls) if self.tool_calls else "")
+
+
+def _template(body: Mapping[str, Any]) -> str:
+    """Write the conversation as one prompt, as a chat template does."""
+    turns = [message.render() for message in _messages(body.get("messages"))]
+    if body.get("tools") and body.get("tool_choice") != "none":
+        turns.insert(0, f"<tools> {json.dumps(body['tools'])}")
+    if body.get("continue_final_message"):
+        return "\n".join(turns)
+    return "\n".join([*turns, "" if body.get("add_generation_prompt") is False else "<assistant>"])
 
 
 def _messages(value: Any) -> list[_Message]:
@@ -103,55 +135,56 @@ def _messages(value: Any) -> list[_Message]:
     return messages
 
 
-def _prompts(value: Any) -> tuple[str, ...]:
-    """Read any of the four forms of a completion's prompt."""
-    if isinstance(value, str):
-        return (value,)
-    if tokens := _as(value, list[_Token]):
-        return (words.decode(tokens),)
-    if texts := _as(value, list[str]):
-        return tuple(texts)
-    if lists := _as(value, list[list[_Token]]):
-        return tuple(words.decode(each) for each in lists)
-    raise InvalidRequest(
-        "prompt must be a string, a list of strings, a list of token ids, or a list of such lists.", param="prompt"
-    )
-
-
-def _as(value: Any, kind: type[_T]) -> _T | None:
-    try:
-        return convert(value, kind)
-    except ValidationError:
-        return None
-
-
 def _choices(body: Mapping[str, Any]) -> int:
     return _integer(body, "n", 1, MOST_CHOICES) or 1
 
 
-def _sampling(body: Mapping[str, Any], limit: str) -> Sampling:
+def _sampling(body: Mapping[str, Any], limit: str, form: Form | None, echo: bool = False) -> Sampling:
     """Read what shapes the answer, and refuse what this engine can't do."""
     for name in _UNABLE:
-        value = body.get(name)
-        if value not in (None, False, _NEUTRAL.get(name)):
+        if body.get(name) not in (None, False, "", {}, []):
             raise InvalidRequest(f"The synthetic engine does not know {name}; leave it out.", param=name)
+    for name in ("min_tokens", "ignore_eos"):
+        if form is not None and body.get(name):
+            raise InvalidRequest(f"{name} does not go with an answer whose form is given; leave it out.", param=name)
     return Sampling(
-        max_tokens=_integer(body, limit, 1, 1 << 31),
+        # Who has the prompt repeated may want nothing else.
+        max_tokens=_integer(body, limit, 0 if echo else 1, _LARGE),
+        min_tokens=_integer(body, "min_tokens", 0, _LARGE) or 0,
+        endless=bool(body.get("ignore_eos")),
         stop=_stops(body.get("stop")),
+        stop_tokens=_tokens(body, "stop_token_ids"),
         include_stop=bool(body.get("include_stop_str_in_output")),
-        temperature=_number(body, "temperature", 0.0, 2.0),
-        top_p=_number(body, "top_p", 0.0, 1.0),
+        temperature=_number(body, "temperature", 0.0, 2.0, 1.0),
         seed=_integer(body, "seed", -(1 << 63), (1 << 64) - 1) or 0,
+        penalties=(
+            _number(body, "presence_penalty", -2.0, 2.0, 0.0),
+            _number(body, "frequency_penalty", -2.0, 2.0, 0.0),
+            _number(body, "repetition_penalty", 0.0, 10.0, 1.0),
+        ),
+        filters=(
+            _number(body, "top_p", 0.0, 1.0, 1.0),
+            _number(body, "top_k", -1, _LARGE, -1),
+            _number(body, "min_p", 0.0, 1.0, 0.0),
+        ),
     )
 
 
 def _stops(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
-    stops = _as([value] if isinstance(value, str) else value, list[str])
+    stops = converted([value] if isinstance(value, str) else value, list[str])
     if stops is None:
         raise InvalidRequest("stop must be a string or a list of strings.", param="stop")
     return tuple(stops)
+
+
+def _tokens(body: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    value = body.get(name)
+    tokens = [] if value is None else converted(value, list[int])
+    if tokens is None:
+        raise InvalidRequest(f"{name} must be a list of integers.", param=name)
+    return tuple(tokens)
 
 
 def _integer(body: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
@@ -163,10 +196,10 @@ def _integer(body: Mapping[str, Any], name: str, least: int, most: int) -> int |
     return value
 
 
-def _number(body: Mapping[str, Any], name: str, least: float, most: float) -> float:
+def _number(body: Mapping[str, Any], name: str, least: float, most: float, default: float) -> float:
     value = body.get(name)
     if value is None:
-        return 1.0
+        return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise InvalidRequest(f"{name} is {value!r}; it must be a number from {least} to {most}.", param=name)
     return float(value)

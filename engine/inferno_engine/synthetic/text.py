@@ -5,93 +5,163 @@ after any restart, and can be continued from any place. At temperature 0 the see
 """
 
 import hashlib
-from dataclasses import dataclass
-from typing import Literal
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from inferno_engine.synthetic import words
+from inferno_engine.synthetic.draws import Draws
+from inferno_engine.synthetic.forms import Form, ToolCall
 
 SHORTEST, LONGEST = 16, 200
-_BLOCK = 32
+_PIECES = re.compile(r" ?\w{1,6}|\W")
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """What shapes an answer.
 
-    `max_tokens` is exactly how long the answer gets, unless a stop string ends it; without it an answer has between 16
-    and 200 tokens, as its prompt has it. `include_stop` leaves the stop string in the text.
+    `max_tokens` is exactly how long the answer gets, unless a stop ends it; without it an answer has between 16
+    and 200 tokens, as its prompt has it, but at least `min_tokens`; endless ones go on to the context's end.
+    `include_stop` leaves the stop string in the text. `penalties` and `filters` are further numbers that the words
+    follow from, the filters at temperatures above 0 alone.
     """
 
     max_tokens: int | None = None
+    min_tokens: int = 0
+    endless: bool = False
     stop: tuple[str, ...] = ()
+    stop_tokens: tuple[int, ...] = ()
     include_stop: bool = False
     temperature: float = 1.0
-    top_p: float = 1.0
     seed: int = 0
+    penalties: tuple[float, ...] = ()
+    filters: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer: its tokens, and for each token the text that it adds ("" behind a cut)."""
+    """A whole answer.
+
+    `spelt` is what its tokens spell, token k up to character `ends[k]`, and what is told of it ends at `cut`. It is
+    the arguments of `calls`, if there are any.
+    """
 
     prompt_tokens: int
     tokens: tuple[int, ...]
-    pieces: tuple[str, ...]
-    finish: Literal["stop", "length"]
+    spelt: str
+    ends: Sequence[int]
+    cut: int
+    finish: str
+    calls: tuple[ToolCall, ...] = ()
 
     @property
     def text(self) -> str:
         """All that the answer says."""
-        return "".join(self.pieces)
+        return self.spelt[: self.cut]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each token but the first is told as a space and its word."""
+        return isinstance(self.ends, range) and self.cut == len(self.spelt)
+
+    def place(self, token: int) -> int:
+        """Say at which character of the text a token begins."""
+        return min(self.ends[token - 1], self.cut) if token else 0
 
     def span(self, start: int, stop: int) -> str:
-        """Give the text that tokens `start` to `stop` add."""
-        return "".join(self.pieces[start:stop])
+        """Give the text that tokens `start` to `stop` add: nothing, behind the cut."""
+        return self.spelt[self.place(start) : self.place(stop)]
+
+    def spelling(self, token: int) -> str:
+        """Spell one token, behind the cut too."""
+        return self.spelt[self.ends[token - 1] if token else 0 : self.ends[token]]
 
 
-def answer(prompt: str, sampling: Sampling, choice: int = 0, context: int = 8192) -> Answer:
-    """Answer `prompt`: choice `choice` of those asked for, within `context` tokens together with the prompt."""
+def answer(
+    prompt: str,
+    sampling: Sampling,
+    choice: int = 0,
+    context: int = 8192,
+    form: Form | None = None,
+    allowance: int | None = None,
+) -> Answer:
+    """Answer `prompt`: choice `choice` of those asked for, within `context` tokens together with the prompt, and with
+    no more than `allowance`.
+
+    Raises InvalidRequest if a text of that form can't be made.
+    """
     prompt_tokens = len(prompt.split())
     key = _key(prompt, sampling, choice)
-    natural = SHORTEST + int.from_bytes(key[:4], "big") % (LONGEST - SHORTEST + 1)
-    wanted = natural if sampling.max_tokens is None else sampling.max_tokens
-    length = max(0, min(wanted, context - prompt_tokens))
-    ends_itself = sampling.max_tokens is None and length == natural
-    tokens = _tokens(key, length)
-    whole = Answer(prompt_tokens, tokens, tuple(words.pieces(tokens)), finish="stop" if ends_itself else "length")
-    return _stopped(whole, sampling)
+    limits = (context - prompt_tokens, sampling.max_tokens, allowance)
+    most = max(0, min(limit for limit in limits if limit is not None))
+    whole = _prose(key, sampling, most) if form is None else _formed(Draws(key), form, most)
+    return _stopped(replace(whole, prompt_tokens=prompt_tokens), sampling)
 
 
 def _key(prompt: str, sampling: Sampling, choice: int) -> bytes:
     """Digest all that the words depend on."""
     digest = hashlib.blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=32)
+    shape = [*sampling.penalties]
     if sampling.temperature > 0:
-        digest.update(f"\0{sampling.temperature}\0{sampling.top_p}\0{sampling.seed + choice}".encode())
+        shape += [sampling.temperature, sampling.seed + choice, *sampling.filters]
+    digest.update(f"\0{shape}".encode())
     return digest.digest()
 
 
-def _tokens(key: bytes, length: int) -> tuple[int, ...]:
-    """Draw `length` tokens; a digest gives a block of them at once, two bytes a token."""
-    drawn: list[int] = []
-    for block in range(-(-length // _BLOCK)):
-        digest = hashlib.blake2b(block.to_bytes(4, "big"), key=key, digest_size=2 * _BLOCK).digest()
-        drawn.extend(int.from_bytes(digest[i : i + 2], "big") % len(words.VOCABULARY) for i in range(0, len(digest), 2))
-    return tuple(drawn[:length])
+def _prose(key: bytes, sampling: Sampling, most: int) -> Answer:
+    natural = SHORTEST + int.from_bytes(key[:4], "big") % (LONGEST - SHORTEST + 1)
+    ends_itself = sampling.max_tokens is None and not sampling.endless
+    wanted = max(natural, sampling.min_tokens) if ends_itself else most
+    length = min(most, wanted)
+    # One digest as long as the answer, of which a shorter one is the beginning: two bytes a token.
+    drawn = array("H", hashlib.shake_128(key).digest(2 * length))
+    vocabulary = words.VOCABULARY
+    size = len(vocabulary)
+    tokens = tuple([number % size for number in drawn])
+    spelt = " ".join([vocabulary[token] for token in tokens])
+    ends = range(words.LENGTH, (words.LENGTH + 1) * length, words.LENGTH + 1)
+    return Answer(0, tokens, spelt, ends, len(spelt), "stop" if ends_itself and length == wanted else "length")
+
+
+def _formed(draws: Draws, form: Form, most: int) -> Answer:
+    made = form(draws)
+    pieces = _PIECES.findall(made.text)
+    tokens = tuple(words.token(piece) for piece in pieces[:most])
+    ends = list(accumulate(len(piece) for piece in pieces[:most]))
+    spelt = made.text[: ends[-1] if ends else 0]
+    finish = made.finish if len(pieces) <= most else "length"
+    return Answer(0, tokens, spelt, ends, len(spelt), finish, made.calls)
 
 
 def _stopped(whole: Answer, sampling: Sampling) -> Answer:
-    """End `whole` where the first of the stop strings is complete."""
-    text = whole.text
-    found = [(at + len(stop), at) for stop in sampling.stop if stop and (at := text.find(stop)) >= 0]
+    """End `whole` with the token that completes the first stop string, or is the first stop token."""
+    if not sampling.stop and not sampling.stop_tokens:
+        return whole
+    first = whole.ends[sampling.min_tokens - 1] if 0 < sampling.min_tokens <= len(whole.ends) else 0
+    found = [*_strings(whole, sampling, first), *_numbers(whole, sampling)]
     if not found:
         return whole
-    end, begin = min(found)
-    cut = end if sampling.include_stop else begin
-    kept: list[str] = []
-    length = 0
-    for piece in whole.pieces:
-        if length >= end:
-            break
-        kept.append(piece[: max(0, cut - length)])
-        length += len(piece)
-    return Answer(whole.prompt_tokens, whole.tokens[: len(kept)], tuple(kept), finish="stop")
+    token, _, cut = min(found)
+    return replace(whole, tokens=whole.tokens[: token + 1], ends=whole.ends[: token + 1], cut=cut, finish="stop")
+
+
+def _strings(whole: Answer, sampling: Sampling, first: int) -> Iterator[tuple[int, int, int]]:
+    """Find each stop string that is complete behind character `first`: by which token, where, and where the cut is."""
+    for stop in sampling.stop:
+        begin = whole.spelt.find(stop, max(0, first - len(stop) + 1)) if stop else -1
+        if begin >= 0:
+            end = begin + len(stop)
+            yield bisect_left(whole.ends, end), end, end if sampling.include_stop else begin
+
+
+def _numbers(whole: Answer, sampling: Sampling) -> Iterator[tuple[int, int, int]]:
+    """Find each stop token, as `_strings` does."""
+    for stop in sampling.stop_tokens:
+        if stop in whole.tokens[sampling.min_tokens :]:
+            token = whole.tokens.index(stop, sampling.min_tokens)
+            end = whole.ends[token]
+            yield token, end, end if sampling.include_stop else whole.place(token)

@@ -1,10 +1,11 @@
 """The vocabulary: 1,024 four-letter words, each of two syllables, and the stable token ids of any text."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 SYLLABLES = tuple(consonant + vowel for consonant in "bdfklmns" for vowel in "aeio")
 VOCABULARY = tuple(first + second for first in SYLLABLES for second in SYLLABLES)
+LENGTH = 4
 _TOKENS = {word: token for token, word in enumerate(VOCABULARY)}
 _FOREIGN = 1 << 20
 
@@ -27,9 +28,4 @@ def encode(text: str) -> list[int]:
 
 def decode(tokens: Iterable[int]) -> str:
     """Spell `tokens`, with a space between two words."""
-    return " ".join(word(token) for token in tokens)
-
-
-def pieces(tokens: Sequence[int]) -> list[str]:
-    """Spell `tokens` one by one, so that the pieces joined are the text: all but the first begin with a space."""
-    return [word(token) if i == 0 else " " + word(token) for i, token in enumerate(tokens)]
+    return " ".join([word(token) for token in tokens])

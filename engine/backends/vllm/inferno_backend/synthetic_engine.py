@@ -1,42 +1,41 @@
-"""Runs the synthetic scheduler against the clock."""
+"""Runs the synthetic scheduler against the clock.
 
+A step tells of each choice only how far it got. Answers are made when a call comes, in the thread of whoever calls, and
+words in the thread that sends them.
+"""
+
+import logging
+import os
+import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from inferno_backend.seam import Call, Gain, OpenAICall, Render, Reply, Stats, Usage
-from inferno_backend.synthetic_render import ChatRender, CompletionRender, StockRender
-from inferno_core.errors import InfernoError
-from inferno_engine.synthetic import request
-from inferno_engine.synthetic.scheduler import Progress, Scheduler
-from inferno_engine.synthetic.text import Answer
+from inferno_backend.seam import Call, Gain, OpenAICall, Reply, Stats
+from inferno_backend.synthetic_calls import Generation, plan
+from inferno_backend.synthetic_stats import Observer
+from inferno_core.errors import EngineFailed, InfernoError
+from inferno_engine.synthetic import faults
+from inferno_engine.synthetic.prefixes import BLOCK
+from inferno_engine.synthetic.scheduler import Scheduler, Step
 
+_log = logging.getLogger(__name__)
 _IDLE_S = 0.5
-
-
-class _Running:
-    """A generation that the scheduler knows."""
-
-    __slots__ = ("answers", "id", "n", "open_choices", "reply")
-
-    def __init__(self, id: str, reply: Reply, answers: Sequence[Answer], n: int) -> None:
-        self.id = id
-        self.reply = reply
-        self.answers = answers
-        self.n = n
-        self.open_choices = len(answers)
-
-    def usage(self) -> Usage:
-        # The choices of one prompt share it, so it is counted once.
-        prompt_tokens = sum(answer.prompt_tokens for answer in self.answers[:: self.n])
-        return Usage(prompt_tokens, sum(len(answer.tokens) for answer in self.answers))
+_CLOSE_S = 5.0
+# Calling a named tuple's class costs as much again.
+_new = tuple.__new__
 
 
 class SyntheticEngine:
-    """Generates words in steps of `step_ms`, for up to `max_num_seqs` choices at once; the others wait in order."""
+    """Generates words in steps of `step_ms`, for up to `max_num_seqs` choices at once; the others wait in order.
 
-    tasks: Sequence[str] = ("chat", "completion")
+    The KV cache has `kv_cache_tokens`, and `prefill_tokens_per_step` is how much of all prompts a step reads. With
+    `faults` it breaks when a request asks for it.
+    """
+
+    tasks: Sequence[str] = ("chat", "completion", "embedding")
     dead: str | None = None
 
     def __init__(
@@ -47,23 +46,23 @@ class SyntheticEngine:
         kv_cache_tokens: int = 524_288,
         prefill_tokens_per_step: int = 2048,
         step_ms: float = 20.0,
+        faults: bool = False,
     ) -> None:
-        if kv_cache_tokens < max_model_len:
+        if kv_cache_tokens // BLOCK * BLOCK < max_model_len:
             raise ValueError("kv_cache_tokens must be at least max_model_len, or the longest would wait for ever.")
         self.context = max_model_len
         self.slots = max_num_seqs
         self.stats = Stats(last_step=time.monotonic())
         self._step_s = step_ms / 1000
-        self._scheduler = Scheduler(
-            slots=max_num_seqs, kv_tokens=kv_cache_tokens, prefill_tokens=prefill_tokens_per_step
-        )
-        self._running: dict[str, _Running] = {}
-        self._inbox: deque[_Running | frozenset[str]] = deque()
+        self._faults = faults
+        self._scheduler = Scheduler(max_num_seqs, kv_cache_tokens, prefill_tokens_per_step)
+        self._known: dict[str, Generation] = {}
+        self._asked: deque[Callable[[], None]] = deque()
         self._woken = threading.Event()
-        # Nothing may be put after a cancellation, so the two don't overlap.
-        self._putting = threading.Lock()
-        self._cancelled: set[str] = set()
-        self._closing = False
+        self._closing = threading.Event()
+        # Nothing may be told after a cancellation, so the two take turns.
+        self._telling = threading.Lock()
+        self._observer = Observer(self.stats, self._scheduler)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def open(self, stepped: Callable[[], None]) -> None:
@@ -74,87 +73,99 @@ class SyntheticEngine:
     def start(self, call: Call, reply: Reply) -> None:
         """Begin a generation, or refuse it at once."""
         try:
-            asked = _understand(call)
-            answers = asked.answers(self.context)
+            body = call.body if isinstance(call, OpenAICall) else call.sampling
+            fault = faults.fault(body, allowed=self._faults)
+            planned = plan(call, self.context)
+            generation = Generation(call, reply, planned, fault, time.monotonic())
         except InfernoError as error:
             reply.fail(error)
             self._stepped()
             return
-        reply.begin(_render(call, answers))
-        self._inbox.append(_Running(call.id, reply, answers, asked.n))
-        self._woken.set()
+        reply.begin(planned.render)
+        if generation.over:
+            reply.end(generation.usage())
+            self._stepped()
+            return
+        self._known[call.id] = generation
+        self._ask(partial(self._scheduler.add, generation.runs))
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Forget generations; their slots go to the next in line at the next step."""
-        with self._putting:
-            self._cancelled.update(ids)
-        self._inbox.append(frozenset(ids))
-        self._woken.set()
+        self._drop(ids)
 
     def close(self) -> None:
         """Stop stepping."""
-        self._closing = True
+        self._closing.set()
         self._woken.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=5)
+            self._thread.join(_CLOSE_S)
+
+    def _drop(self, ids: Sequence[str]) -> frozenset[Generation]:
+        """Silence generations at once, and take their runs from the scheduler before the next step."""
+        with self._telling:
+            gone = frozenset(generation for id in ids if (generation := self._known.pop(id, None)) is not None)
+            for generation in gone:
+                generation.silence()
+        if gone:
+            self._ask(partial(self._scheduler.cancel, gone))
+        return gone
+
+    def _ask(self, what: Callable[[], None]) -> None:
+        """Have the engine's thread change what it works on, before its next step."""
+        self._asked.append(what)
+        self._woken.set()
 
     def _run(self) -> None:
         due = time.monotonic()
-        while not self._closing:
+        while not self._closing.is_set():
             self._take()
-            if not self._running:
-                self.stats.last_step = due = time.monotonic()
+            if not self._scheduler.running and not self._scheduler.waiting:
+                self._observer.idle(time.monotonic())
                 self._woken.wait(_IDLE_S)
                 self._woken.clear()
+                due = self.stats.last_step = time.monotonic()
                 continue
             # A step that is late does not make the following ones hurry.
             due = max(due + self._step_s, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
             self._take()
-            with self._putting:
-                self._hand_out(self._scheduler.step())
-            self._count()
-            self._stepped()
+            self._step()
 
     def _take(self) -> None:
-        """Carry out what was asked since the last step, in its order."""
-        while self._inbox:
-            asked = self._inbox.popleft()
-            if isinstance(asked, _Running):
-                self._running[asked.id] = asked
-                self._scheduler.add(asked.id, asked.answers)
-                continue
-            for id in asked:
-                self._cancelled.discard(id)
-                if self._running.pop(id, None) is not None:
-                    self._scheduler.cancel(id)
+        while self._asked:
+            self._asked.popleft()()
 
-    def _hand_out(self, made: Sequence[Progress]) -> None:
-        for step in made:
-            running = self._running[step.id]
-            if step.id in self._cancelled:
-                continue
-            finish = step.answer.finish if step.last else ""
-            running.reply.put(Gain(step.choice, step.answer.tokens[step.start : step.stop], step.stop, finish))
-            running.open_choices -= step.last
-            if not running.open_choices:
-                del self._running[step.id]
-                running.reply.end(running.usage())
+    def _step(self) -> None:
+        step = self._scheduler.step()
+        for run in step.halted:
+            self._break(run.owner)
+        with self._telling:
+            self._tell(step)
+        self._observer.observe(step, time.monotonic())
+        if step.advanced or step.ended or step.halted:
+            self._stepped()
 
-    def _count(self) -> None:
-        stats = self.stats
-        stats.steps += 1
-        stats.last_step = time.monotonic()
-        stats.running, stats.waiting = self._scheduler.running, self._scheduler.waiting
+    def _tell(self, step: Step) -> None:
+        """Tell everybody what they gained. This is all that is done for each token, so it is as little as can be."""
+        for run in step.advanced:
+            made = run.made
+            run.owner.put(_new(Gain, (run.choice, run.tokens[made - 1 : made], made, "")))
+        for run, start in step.ended:
+            generation: Generation = run.owner
+            generation.finish(run, start)
+            if generation.over and self._known.get(generation.id) is generation:
+                del self._known[generation.id]
 
-
-def _understand(call: Call) -> request.Asked:
-    if not isinstance(call, OpenAICall):
-        return request.stock(call.prompt, call.sampling)
-    return request.chat(call.body) if call.surface == "chat" else request.completion(call.body)
-
-
-def _render(call: Call, answers: Sequence[Answer]) -> Render:
-    if not isinstance(call, OpenAICall):
-        return StockRender(answers)
-    return ChatRender(answers, ()) if call.surface == "chat" else CompletionRender(answers)
+    def _break(self, generation: Generation) -> None:
+        """Have the fault that a generation asked for."""
+        fault = generation.fault
+        if fault is None:
+            return
+        _log.warning("Generation %s asked for the fault %s.", generation.id, fault.kind)
+        if fault.kind == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif fault.kind == "error":
+            for gone in self._drop([generation.id]):
+                gone.reply.fail(EngineFailed("The engine failed at this request, as the request asked."))
+        else:
+            self._closing.wait(fault.seconds if fault.kind == "slow" else None)

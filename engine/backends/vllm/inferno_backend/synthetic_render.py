@@ -3,100 +3,155 @@
 The engine tells only how far a choice got; what lies between is cut out of the answer here, however many steps it took.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from inferno_backend.seam import Choice, Delta, Gain
+from inferno_engine.synthetic import logprobs, prompts, words
+from inferno_engine.synthetic.embedding import Inputs
+from inferno_engine.synthetic.request import Asked
 from inferno_engine.synthetic.text import Answer
 
-_ROLE = b'{"index":%d,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}'
-_CHAT = b'{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":%b}'
-_COMPLETION = b'{"index":%d,"text":%b,"logprobs":null,"finish_reason":%b}'
+_ROLE = b'{"index":%d,"delta":{"role":"assistant","content":%b},"logprobs":null,"finish_reason":null}'
+_CHAT = b'{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":%b}'
+_COMPLETION = b'{"index":%d,"text":%b,"logprobs":%b,"finish_reason":%b}'
+# Nearly all there is to say is a word more, so that is ready.
+_HEAD = b'{"index":%d,"delta":{"content":'
+_WORDS = [b'" %b"},"logprobs":null,"finish_reason":null}' % word.encode() for word in words.VOCABULARY]
+_new = tuple.__new__
 _json = msgspec.json.Encoder().encode
 
 
-class _Span:
-    """What one choice gained, in however many steps: its tokens `start` to `stop`."""
-
-    __slots__ = ("finish", "index", "start", "stop", "tokens")
-
-    def __init__(self, gain: Gain) -> None:
-        self.index = gain.index
-        self.tokens = gain.tokens
-        self.stop: int = gain.raw
-        self.start = self.stop - len(gain.tokens)
-        self.finish = gain.finish
-
-    def add(self, gain: Gain) -> None:
-        self.tokens = (*self.tokens, *gain.tokens)
-        self.stop = gain.raw
-        self.finish = gain.finish
-
-
-def _spans(gains: Sequence[Gain]) -> Iterable[_Span]:
-    """Join the gains of each choice."""
-    spans: dict[int, _Span] = {}
+def _joined(gains: Sequence[Gain], answers: Sequence[Answer]) -> Iterable[Gain]:
+    """Join the gains of each choice. `raw` of a gain is the number of tokens that its choice has with it."""
+    if len(gains) == 1:
+        return gains
+    joined: dict[int, Gain] = {}
     for gain in gains:
-        span = spans.get(gain.index)
-        if span is None:
-            spans[gain.index] = _Span(gain)
-        else:
-            span.add(gain)
-    return spans.values()
+        before = joined.get(gain.index, gain)
+        start = before.raw - len(before.tokens)
+        joined[gain.index] = gain._replace(tokens=answers[gain.index].tokens[start : gain.raw])
+    return joined.values()
 
 
-def _finish(span: _Span) -> bytes:
-    return b'"%b"' % span.finish.encode() if span.finish else b"null"
+def _finish(gain: Gain) -> bytes:
+    return b'"%b"' % gain.finish.encode() if gain.finish else b"null"
 
 
 class ChatRender:
-    """Choice objects of a chat. `begun` has the choices whose role was told before."""
+    """Choice objects of a chat. `begun` are the choices whose role was told before."""
 
-    def __init__(self, answers: Sequence[Answer], begun: Iterable[int]) -> None:
+    def __init__(self, asked: Asked, answers: Sequence[Answer], begun: Iterable[int]) -> None:
+        self._asked = asked
         self._answers = answers
         self._begun = set(begun)
 
+        self._is_plain = asked.logprobs is None and all(answer.is_plain for answer in answers)
+        self._heads = [_HEAD % index for index in range(len(answers))]
+
     def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
         """Give a choice object for each choice that gained something, and its role before the first."""
-        return [choice for span in _spans(gains) for choice in self._choices(span)]
+        if self._is_plain and len(gains) == 1:
+            index, tokens, stop, finish = gains[0]
+            if 1 == len(tokens) < stop and not finish:
+                return [_new(Choice, (index, tokens, self._heads[index] + _WORDS[tokens[0]], ""))]
+        return [choice for gain in _joined(gains, self._answers) for choice in self._choices(gain)]
 
-    def _choices(self, span: _Span) -> Iterator[Choice]:
-        index = span.index
+    def _choices(self, gain: Gain) -> Iterator[Choice]:
+        index, stop = gain.index, gain.raw
+        answer, start = self._answers[index], stop - len(gain.tokens)
         if index not in self._begun:
             self._begun.add(index)
-            yield Choice(index, (), _ROLE % index)
-        text = self._answers[index].span(span.start, span.stop)
-        yield Choice(index, span.tokens, _CHAT % (index, _json(text), _finish(span)), span.finish)
+            yield Choice(index, (), _ROLE % (index, b"null" if answer.calls else b'""'))
+        if answer.calls:
+            delta = _json({"tool_calls": calls} if (calls := _calls(answer, start, stop)) else {})
+        else:
+            delta = b'{"content":%b}' % _json(answer.span(start, stop))
+        count = self._asked.logprobs
+        told = b"null" if count is None else _json(logprobs.chat(answer, start, stop, count))
+        yield Choice(index, gain.tokens, _CHAT % (index, delta, told, _finish(gain)), gain.finish)
+
+
+def _calls(answer: Answer, start: int, stop: int) -> list[dict[str, Any]]:
+    """Tell what calls of tools gained; a call's name comes with the beginning of its arguments."""
+    begin, end = answer.place(start), answer.place(stop)
+    told: list[dict[str, Any]] = []
+    for index, call in enumerate(answer.calls):
+        behind = answer.calls[index + 1].at if index + 1 < len(answer.calls) else answer.cut
+        arguments = answer.spelt[max(begin, call.at) : min(end, behind)]
+        if not arguments:
+            continue
+        function: dict[str, Any] = {"arguments": arguments}
+        head: Mapping[str, Any] = {}
+        if begin <= call.at:
+            head, function = {"id": call.id, "type": "function"}, {"name": call.name} | function
+        told.append({"index": index, **head, "function": function})
+    return told
 
 
 class CompletionRender:
     """Choice objects of a completion."""
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
+    def __init__(self, asked: Asked, answers: Sequence[Answer]) -> None:
+        self._asked = asked
         self._answers = answers
 
     def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
         """Give a choice object for each choice that gained something."""
-        return [self._choice(span) for span in _spans(gains)]
+        return [self._choice(gain) for gain in _joined(gains, self._answers)]
 
-    def _choice(self, span: _Span) -> Choice:
-        text = self._answers[span.index].span(span.start, span.stop)
-        body = _COMPLETION % (span.index, _json(text), _finish(span))
-        return Choice(span.index, span.tokens, body, span.finish)
+    def _choice(self, gain: Gain) -> Choice:
+        index, stop = gain.index, gain.raw
+        answer, start = self._answers[index], stop - len(gain.tokens)
+        text = answer.span(start, stop)
+        if self._asked.echo and start == 0:
+            text = self._asked.prompt(index) + text
+        told = b"null" if self._asked.logprobs is None else _json(self._logprobs(index, start, stop))
+        body = _COMPLETION % (index, _json(text), told, _finish(gain))
+        return Choice(index, gain.tokens, body, gain.finish)
+
+    def _logprobs(self, index: int, start: int, stop: int) -> Mapping[str, Any]:
+        count, echo = self._asked.logprobs or 0, self._asked.echo
+        prompt = self._asked.prompt(index) if echo else ""
+        told = logprobs.completion(self._answers[index], start, stop, count, len(prompt))
+        return logprobs.echoed(told, prompts.pieces(prompt)) if echo and start == 0 else told
+
+
+class EmbeddingRender:
+    """Choice objects of embeddings, each complete at once."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+
+    def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
+        """Give an object for each embedding that is done."""
+        return [self._choice(gain.index, gain.finish) for gain in gains]
+
+    def _choice(self, index: int, finish: str) -> Choice:
+        body = {"object": "embedding", "index": index, "embedding": self._inputs.embedding(index)}
+        return Choice(index, (), _json(body), finish)
 
 
 class StockRender:
     """Deltas of the stock contract."""
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
+    def __init__(self, asked: Asked, answers: Sequence[Answer]) -> None:
+        self._logprobs = asked.logprobs
         self._answers = answers
+        self._cumulative = [0.0] * len(answers)
 
     def __call__(self, gains: Sequence[Gain]) -> list[Delta]:
         """Give a delta for each choice that gained something."""
-        return [self._delta(span) for span in _spans(gains)]
+        return [self._delta(gain) for gain in _joined(gains, self._answers)]
 
-    def _delta(self, span: _Span) -> Delta:
-        answer = self._answers[span.index]
-        text = answer.span(span.start, span.stop)
-        return Delta(span.index, text, span.tokens, answer.prompt_tokens, span.finish or None)
+    def _delta(self, gain: Gain) -> Delta:
+        index, stop = gain.index, gain.raw
+        answer, start = self._answers[index], stop - len(gain.tokens)
+        delta = Delta(index, answer.span(start, stop), gain.tokens, answer.prompt_tokens, gain.finish or None)
+        if self._logprobs is None:
+            return delta
+        self._cumulative[index] += logprobs.cumulative(answer, start, stop)
+        told = logprobs.stock(answer, start, stop, self._logprobs)
+        return delta._replace(cumulative_logprob=self._cumulative[index], logprobs=told)
