@@ -14,13 +14,14 @@ import grpc.aio
 from tritonclient.grpc import service_pb2_grpc  # type: ignore[import-untyped]  # generated, without types
 
 from inferno_core import session
-from inferno_core.errors import DeadlineExceeded, EngineFailed, from_code
+from inferno_core.errors import DeadlineExceeded, EngineFailed, InfernoError, from_code
 from inferno_engine.measuring.load import Load, Measured
 from inferno_stream import tensors
 
 _OPTIONS = (("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20))
 _PARTITION = "measuring/0"
 _SILENCE_S = 60.0
+_ACK_EVERY = 16
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Sessions:
         self._handles = 0
         self._number = 0
         self._room = 0
+        self._seen = 0
         self._waiting: deque[session.Submit] = deque()
         self._answers: dict[int, Answer] = {}
         self._arrived = asyncio.Event()
@@ -58,34 +60,32 @@ class Sessions:
         mine = [self._submit(body) for body in bodies]
         self._send()
         while not all(answer.over for answer in mine):
-            self._arrived.clear()
-            try:
-                await asyncio.wait_for(self._arrived.wait(), _SILENCE_S)
-            except TimeoutError:
-                raise DeadlineExceeded(f"The host said nothing for {_SILENCE_S:.0f} s.") from None
-            if self._reading.done():
-                await self._reading
-                raise EngineFailed("The host ended the session.")
+            await self._arrival()
         return [answer.tokens for answer in mine]
 
     async def attach(self) -> None:
-        """Open the session. Raises EngineFailed."""
-        call = self._stub.ModelStreamInfer(_once(self._request(session.ATTACH_INPUT, session.Attach(self._id))))
+        """Open the session. Raises InfernoError."""
         control = self._stub.ModelStreamInfer(self._commands())
-        self._calls = (call, control)
-        self._reading = asyncio.create_task(self._read(call))
         self._draining = asyncio.create_task(_drain(control))
-        self._arrived.clear()
-        await asyncio.wait_for(self._arrived.wait(), _SILENCE_S)
+        self._reading = asyncio.create_task(self._read())
+        await self._arrival()
 
     async def leave(self) -> None:
         """Close the session."""
-        for call in self._calls:
-            call.cancel()
         for task in (self._reading, self._draining):
             task.cancel()
-            with suppress(asyncio.CancelledError, grpc.aio.AioRpcError, EngineFailed):
+            with suppress(asyncio.CancelledError, grpc.aio.AioRpcError, InfernoError):
                 await task
+
+    async def _arrival(self) -> None:
+        """Wait until the host says something. Raises what ended the session, and DeadlineExceeded."""
+        self._arrived.clear()
+        try:
+            await asyncio.wait_for(self._arrived.wait(), _SILENCE_S)
+        except TimeoutError:
+            raise DeadlineExceeded(f"The host said nothing for {_SILENCE_S:.0f} s.") from None
+        if self._reading.done():
+            await self._reading
 
     def _submit(self, body: Mapping[str, Any]) -> Answer:
         self._handles += 1
@@ -110,16 +110,30 @@ class Sessions:
         while True:
             yield await self._outbox.get()
 
-    async def _read(self, call: Any) -> None:
+    async def _read(self) -> None:
+        """Read one attach after the other: a host asks for a new one from time to time."""
         try:
-            async for response in call:
-                if response.error_message:
-                    raise EngineFailed("The host refused the session; see its log.")
-                for data in tensors.outputs(response.infer_response).values():
-                    for message in tensors.strings(data):
-                        self._take(session.decode_message(message))
+            while True:
+                said = self._request(session.ATTACH_INPUT, session.Attach(self._id, self._seen))
+                bye = await self._listen(self._stub.ModelStreamInfer(_once(said)))
+                if bye != "rotate":
+                    raise EngineFailed(f"The host ended the session: {bye or 'it broke off'}.")
+        except grpc.aio.AioRpcError as error:
+            raise EngineFailed(f"The host is gone: {error.code().name}.") from error
         finally:
             self._arrived.set()
+
+    async def _listen(self, call: Any) -> str:
+        bye = ""
+        async for response in call:
+            if response.error_message:
+                raise EngineFailed("The host refused the session; see its log.")
+            for data in tensors.outputs(response.infer_response).values():
+                for packed in tensors.strings(data):
+                    message = session.decode_message(packed)
+                    self._take(message)
+                    bye = bye or message.bye
+        return bye
 
     def _take(self, message: session.Message) -> None:
         if message.heard == self._number:
@@ -128,9 +142,10 @@ class Sessions:
             self._take_frames(message.frames)
         for ending in message.endings:
             self._end(ending)
-        if message.bye:
-            raise EngineFailed(f"The host ended the session: {message.bye}.")
-        self._send(*((session.Ack(message.number),) if message.number else ()))
+        self._seen = message.number or self._seen
+        # A worker acknowledges what stands in its log, many messages at once.
+        due = message.number and (message.endings or message.number % _ACK_EVERY == 0)
+        self._send(*((session.Ack(message.number),) if due else ()))
         self._arrived.set()
 
     def _take_frames(self, frames: session.Frames) -> None:
