@@ -11,6 +11,7 @@ InfernoError                     code                    status  retryable
 ├── TooLarge                     request_too_large       413
 ├── RateLimited                  rate_limit_exceeded     429     yes
 ├── EngineFailed                 engine_failed           500     yes
+│   └── EngineLost               engine_lost             500     yes
 ├── Unavailable                  unavailable             503     yes
 │   └── WorkerLost               worker_lost             503     yes
 └── DeadlineExceeded             deadline_exceeded       504     yes
@@ -108,6 +109,12 @@ class EngineFailed(InfernoError):
     retryable = True
 
 
+class EngineLost(EngineFailed):
+    """The engine died while it worked at this. It can go on elsewhere from its tokens, so clients rarely see it."""
+
+    code = "engine_lost"
+
+
 class Unavailable(InfernoError):
     """A part that is needed is away or full; nothing was begun."""
 
@@ -141,6 +148,7 @@ _CLASSES: tuple[type[InfernoError], ...] = (
     TooLarge,
     RateLimited,
     EngineFailed,
+    EngineLost,
     Unavailable,
     WorkerLost,
     DeadlineExceeded,

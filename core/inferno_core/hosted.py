@@ -6,11 +6,11 @@ generation changes hands are they read again, for the frames that go with it.
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inferno_core import session as wire
-from inferno_core.session import Adoption, Ending, Frames, Hello, Message, Piece
+from inferno_core.session import Adoption, Ending, Frames, Hello, Message
 
 Row = tuple[int, Sequence[int], bytes, str]
 """A frame: its choice, its tokens, the choice object, and why the choice ended ("" while it goes on)."""
@@ -87,7 +87,7 @@ class Run:
         place = {choice: len(tokens) for choice, tokens in self.tokens.items()}
         for choice, tokens, _, _ in self.kept:
             place[choice] -= len(tokens)
-        wanted = {choice: 0 for choice in place} | adopt.next
+        wanted = dict.fromkeys(place, 0) | adopt.next
         first = self.pieces - len(self.kept)
         for number, row in enumerate([*self.kept, None]):
             if place == wanted and adopt.pieces in (-1, first + number):
@@ -101,8 +101,8 @@ class Session:
     """What a host knows of one session: who listens, what was said, and what is to be said.
 
     `place` is the attach it has now, None if it is lost since `lost_at`. `heard` is the last batch of its commands.
-    `backlog` are runs that have something to say. `told_room` and `spoke_at` are of the last message, `attached_at` and
-    `sent_bytes` of the attach.
+    `backlog` are runs that have something to say. `told_room` and `spoke_at` are of the last message; `sent_bytes` is
+    what the attach carried, and at `old_at` it is old.
     """
 
     def __init__(self, name: str) -> None:
@@ -110,11 +110,10 @@ class Session:
         self.window_bytes = 0
         self.place: Any = None
         self.lost_at = 0.0
-        self.attached_at = 0.0
+        self.old_at = 0.0
         self.sent_bytes = 0
         self.spoke_at = 0.0
         self.told_room = 0
-        self.told_heard = 0
         self.heard = 0
         self.runs: dict[int, Run] = {}
         self.backlog: deque[Run] = deque()
@@ -139,8 +138,13 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to send."""
+        """Whether a message was begun."""
         return bool(self.open_bytes)
+
+    @property
+    def number(self) -> int:
+        """The number of the last message that was ended."""
+        return self._number
 
     def queue(self, run: Run) -> None:
         """Remember that `run` has something to say."""

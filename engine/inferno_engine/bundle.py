@@ -13,7 +13,16 @@ from inferno_engine.interpreter import version
 
 SOURCE = Path(__file__).resolve().parent.parent / "backends"
 # What the backend imports of the domain: nothing that stands on a framework.
-_CORE_MODULES = ("__init__.py", "errors.py", "records.py", "session.py")
+_CORE_MODULES = (
+    "__init__.py",
+    "audience.py",
+    "errors.py",
+    "fence.py",
+    "hosted.py",
+    "hosting.py",
+    "records.py",
+    "session.py",
+)
 _BYTECODE = shutil.ignore_patterns("__pycache__", "*.pyc", "tests")
 
 

@@ -64,7 +64,9 @@ def command(environment: Environment, run_folder: Path, ports: Ports, name: str)
     """
     run_folder = run_folder.resolve()
     server = bundle.server(environment.site_packages) / "bin" / "tritonserver"
-    return Command([str(server), *_flags(run_folder, ports, name)], environ(environment, run_folder), run_folder)
+    # The backend asks there whether its model is still in service.
+    env = environ(environment, run_folder) | {"INFERNO_TRITON_HTTP": f"127.0.0.1:{ports.http}"}
+    return Command([str(server), *_flags(run_folder, ports, name)], env, run_folder)
 
 
 def _flags(run_folder: Path, ports: Ports, name: str) -> list[str]:

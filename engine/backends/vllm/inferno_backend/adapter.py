@@ -4,23 +4,35 @@ import itertools
 import json
 import locale
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import triton_python_backend_utils as pb_utils
 
-from inferno_backend import engines, inputs, lifeline, signature
-from inferno_backend.cancellation import Cancellation, Watched
+from inferno_backend import engines, gauges, inputs, lifeline, pulse, signature
+from inferno_backend.cancellation import Cancellation
 from inferno_backend.contract import Contract
 from inferno_backend.generation import Generation
 from inferno_backend.openai import OpenAIContract
 from inferno_backend.outbox import Outbox
+from inferno_backend.pulse import Pulse
 from inferno_backend.seam import Call, Engine
+from inferno_backend.sessions import service
+from inferno_backend.sessions.desk import Desk
+from inferno_backend.sessions.service import Service
 from inferno_backend.stock import StockContract
-from inferno_core.errors import InfernoError, Unavailable
+from inferno_backend.ticker import Ticker
+from inferno_core import session as wire
+from inferno_core.errors import EngineLost, InfernoError, InvalidRequest, Unavailable
 
 _FLUSH_S = 5.0
+_REPORT_S = 1.0
+_SWITCH_S = 0.001
+_log = logging.getLogger(__name__)
 
 
 class TritonPythonModel:
@@ -36,11 +48,18 @@ class TritonPythonModel:
         lifeline.be_watched()
         _settle()
         config = json.loads(args["model_config"])
+        deadline_s = pulse.deadline_s(config)
         folder = Path(args["model_repository"], args["model_version"])
         self._engine: Engine = engines.make(config, folder)
         self._ids = itertools.count()
         self._outbox = Outbox()
+        self._desk = Desk(self._engine)
         self._cancellation = Cancellation(self._gone)
+        self._engine.open(self._stepped)
+        self._pulse = Pulse(self._engine, deadline_s, self._works, self._die)
+        self._service = self._find_service(config, args["model_version"])
+        self._gauges = gauges.open(config, args["model_version"])
+        self._ticker = Ticker(_REPORT_S, self._report, "gauges")
 
     def execute(self, requests: list[Any]) -> None:
         """Take requests; their answers come later, from other threads."""
@@ -49,17 +68,62 @@ class TritonPythonModel:
 
     def finalize(self) -> None:
         """End what still runs, then the engine."""
-        for generation in self._cancellation.close():
-            self._engine.cancel(generation.id)
-            if isinstance(generation, Generation):
-                generation.fail(Unavailable("The model is being unloaded; try again.", retry_after_s=1))
+        self._pulse.close()
+        if self._service is not None:
+            self._service.close()
+        lost = self._cancellation.close()
+        self._engine.cancel([generation.id for generation in lost])
+        for generation in lost:
+            generation.fail(Unavailable("The model is being unloaded; try again.", retry_after_s=1))
         self._outbox.close(_FLUSH_S)
+        self._desk.close(_FLUSH_S)
+        self._ticker.close(_FLUSH_S)
+        if self._gauges is not None:
+            self._gauges.close()
         self._engine.close()
 
+    def _stepped(self) -> None:
+        self._desk.stepped()
+        self._outbox.stepped()
+
+    def _report(self) -> None:
+        if self._gauges is not None:
+            self._gauges.update(self._engine.stats)
+
+    def _works(self) -> bool:
+        return self._desk.works() or bool(self._cancellation.live())
+
+    def _find_service(self, config: dict[str, Any], version: str) -> Service | None:
+        address = service.address(config)
+        if not address:
+            _log.warning(
+                "Neither %s nor the parameter %s says where Triton's HTTP is: sessions won't be told of an unload.",
+                service.ADDRESS,
+                service.PARAMETER,
+            )
+            return None
+        return Service(address, config["name"], version, self._desk.proven, self._desk.retire)
+
     def _take(self, request: Any) -> None:
+        sender = request.get_response_sender()
+        try:
+            said = _read_session(request)
+        except InvalidRequest as error:
+            sender.send(_refusal(error), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            return
+        match said:
+            case wire.Attach():
+                self._desk.attach(sender, said)
+            case wire.Commands():
+                self._desk.command(said)
+                sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            case None:
+                self._begin(request, sender)
+
+    def _begin(self, request: Any, sender: Any) -> None:
+        """Have a request of its own answered."""
         # A client may send the same id twice; an engine that confuses the two would end both together.
         id = f"#{next(self._ids)}"
-        sender = request.get_response_sender()
         try:
             id = inputs.generation_id(request) + id
             call, contract = _read(request, id)
@@ -69,16 +133,43 @@ class TritonPythonModel:
             return
         generation = self._answer(id, contract, sender)
         # In this order, since the engine ignores a cancellation of what it does not know.
-        self._engine.start(call, generation)
+        self._engine.start(call, generation.tray)
         self._cancellation.watch(generation)
 
     def _answer(self, id: str, contract: Contract, sender: Any) -> Generation:
         return Generation(id, contract, sender, self._outbox, self._engine.cancel)
 
-    def _gone(self, generation: Watched) -> None:
-        self._engine.cancel(generation.id)
-        if isinstance(generation, Generation):
+    def _gone(self, generations: Sequence[Generation]) -> None:
+        self._engine.cancel([generation.id for generation in generations])
+        for generation in generations:
             generation.abandon()
+
+    def _die(self, reason: str) -> None:
+        """The engine is dead: tell everyone, and end this process, so that the agent loads the model anew."""
+        _log.error("%s This process ends.", reason)
+        error = EngineLost("The engine stopped working; try again.", retry_after_s=5)
+        for generation in self._cancellation.live():
+            generation.fail(error)
+        self._desk.retire(error)
+        self._desk.dismissed.wait(_FLUSH_S)
+        self._outbox.close(_FLUSH_S)
+        os._exit(1)
+
+
+def _read_session(request: Any) -> wire.Attach | wire.Commands | None:
+    """Read what a worker says in a session; None if the request is none of that. Raises InvalidRequest."""
+    try:
+        attach = inputs.data(request, wire.ATTACH_INPUT)
+        if attach is not None:
+            return wire.decode_attach(attach)
+        commands = inputs.data(request, wire.COMMANDS_INPUT)
+        return None if commands is None else wire.decode_commands(commands)
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"The session's request can't be read: {error}.") from error
+
+
+def _refusal(error: InfernoError) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.message, pb_utils.TritonError.INVALID_ARG))
 
 
 def _read(request: Any, id: str) -> tuple[Call, Contract]:
@@ -93,5 +184,7 @@ def _settle() -> None:
     """Make the stub a place where engines can run: its locale is C, and torch won't be imported under that."""
     locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # By default a thread that computes makes all others wait 5 ms for their turn, and so the words of a step.
+    sys.setswitchinterval(_SWITCH_S)
     logger = pb_utils.Logger
     logger.log_info(f"Python {sys.version.split()[0]} from {sys.prefix}")

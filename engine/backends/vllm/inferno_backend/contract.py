@@ -6,17 +6,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from inferno_backend.seam import Choice, Delta, Usage
+from inferno_backend.tray import End
 from inferno_core.errors import InfernoError
 
 Array = npt.NDArray[Any]
-
-
-class End(NamedTuple):
-    """How a generation ended: with what it used, or with an error."""
-
-    usage: Usage | None = None
-    error: InfernoError | None = None
 
 
 class Output(NamedTuple):
@@ -29,7 +22,7 @@ class Output(NamedTuple):
 class Contract(Protocol):
     """One request's way of being answered. Called by one thread at a time, in order."""
 
-    def encode(self, words: Sequence[Choice] | Sequence[Delta], end: End | None) -> Output | None:
+    def encode(self, words: Sequence[Any], end: End | None) -> Output | None:
         """Make a response of all words since the last call, or None if there is nothing to say yet."""
 
 

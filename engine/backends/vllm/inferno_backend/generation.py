@@ -2,27 +2,32 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from inferno_backend.contract import Contract, End, Output
+from inferno_backend.contract import Contract, Output
 from inferno_backend.outbox import Outbox
-from inferno_backend.seam import Choice, Delta, Usage
+from inferno_backend.tray import End, Tray
 from inferno_core.errors import EngineFailed, InfernoError
 
 _log = logging.getLogger(__name__)
+_MOST = 4096
 
 
 class Generation:
-    """Carries an engine's words to the outbox, and from there into Triton. Sends FINAL once, with the last words.
+    """Carries an engine's words into Triton. Sends FINAL once, with the last words.
 
-    `cancel` has the engine stop at words that can't be sent.
+    `tray` is what the engine sees; `cancel` has the engine stop at words that can't be told.
     """
 
-    def __init__(self, id: str, contract: Contract, sender: Any, outbox: Outbox, cancel: Callable[[str], None]) -> None:
+    def __init__(
+        self, id: str, contract: Contract, sender: Any, outbox: Outbox, cancel: Callable[[Sequence[str]], None]
+    ) -> None:
         self.id = id
+        self.tray = Tray(outbox.news, self)
         self._contract = contract
         self._sender = sender
         self._outbox = outbox
@@ -31,21 +36,13 @@ class Generation:
         self._lock = threading.Lock()
         self._closed = False
 
-    def put(self, words: Sequence[Choice] | Sequence[Delta]) -> None:
-        """Take the words of one engine step."""
-        self._outbox.add(self, words, None)
-
-    def end(self, words: Sequence[Choice] | Sequence[Delta], usage: Usage) -> None:
-        """Take the last words."""
-        self._outbox.add(self, words, End(usage=usage))
-
     def fail(self, error: InfernoError) -> None:
-        """Take the news that there will be no more words."""
-        self._outbox.add(self, (), End(error=error))
+        """End with an error, whatever the engine does."""
+        self._close(End(error=error))
 
     def abandon(self) -> None:
         """End without a word: nobody listens any more."""
-        self._outbox.add(self, (), End())
+        self._close(End())
 
     def is_cancelled(self) -> bool:
         """Ask Triton whether the client has gone; costs 0.1 to 0.2 ms."""
@@ -56,18 +53,37 @@ class Generation:
         """Say whether FINAL has been sent."""
         return self._closed
 
-    def send(self, words: Sequence[Choice] | Sequence[Delta], end: End | None) -> None:
-        """Send one response, with the FINAL flag if it is the last. Called by the outbox alone."""
+    def speak(self) -> bool:
+        """Send one response of what has come, with the FINAL flag if it is the last. Called by the outbox alone."""
         if self._closed:
-            return
+            return False
+        rendering = self.tray.rendering
+        if rendering is not None and rendering.is_slow and time.monotonic() < rendering.rested_at:
+            return True
         try:
-            self._send(words, end)
+            self._speak()
+        except InfernoError as error:
+            self._give_up(error)
         except Exception:
             _log.exception("Words of generation %s could not be sent.", self.id)
-            self._cancel(self.id)
-            self._send((), End(error=EngineFailed("The engine's words could not be passed on; try again.")))
+            self._give_up(EngineFailed("The engine's words could not be passed on; try again."))
+        return not self.tray.is_empty and not self._closed
 
-    def _send(self, words: Sequence[Choice] | Sequence[Delta], end: End | None) -> None:
+    def _speak(self) -> None:
+        ending = self.tray.ending
+        gains = self.tray.take(_MOST)
+        words = self.tray.rendering.push(gains) if gains and self.tray.rendering is not None else ()
+        self._send(words, ending if self.tray.is_empty else None)
+
+    def _give_up(self, error: InfernoError) -> None:
+        self._cancel([self.id])
+        self._send((), End(error=error))
+
+    def _close(self, ending: End) -> None:
+        self.tray.close(ending)
+        self._outbox.stepped()
+
+    def _send(self, words: Sequence[Any], end: End | None) -> None:
         output = self._contract.encode(words, end)
         with self._lock:
             if output is not None:

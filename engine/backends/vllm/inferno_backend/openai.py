@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inferno_backend.contract import Array, End, Output, strings
+from inferno_backend.contract import Array, Output, strings
 from inferno_backend.seam import Choice
+from inferno_backend.tray import End
 
 
 class OpenAIContract:

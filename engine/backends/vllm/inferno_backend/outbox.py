@@ -1,78 +1,65 @@
-"""The way out: one thread that sends, so that no engine ever waits for Triton.
+"""The way out for requests that are answered one by one: a thread that renders and sends, so that no engine ever waits.
 
-A send takes 0.3 to 0.6 ms. Words wait by generation; when sending lags, one response takes all that waits for its
-generation. So no more than one response a generation is ever queued, however slow the way is.
+A send takes 0.3 to 0.6 ms. When sending lags, one response takes all that waits for its generation. So no more than one
+response a generation is ever queued, however slow the way is.
 """
 
 import logging
 import threading
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections import deque
+from typing import Protocol
 
-from inferno_backend.contract import End
+from inferno_backend.tray import Tray
 
+_LATER_S = 0.02
 _log = logging.getLogger(__name__)
 
 
-class Recipient(Protocol):
-    """Where words go."""
+class Speaker(Protocol):
+    """The owner of a tray: passes on what is in it."""
 
-    def send(self, words: Sequence[Any], end: End | None) -> None:
-        """Send one response; blocks."""
-
-
-class _Waiting:
-    """What waits for one recipient."""
-
-    __slots__ = ("end", "words")
-
-    def __init__(self) -> None:
-        self.words: list[Any] = []
-        self.end: End | None = None
+    def speak(self) -> bool:
+        """Send one response of what has come; blocks. Says whether something was left for later."""
 
 
 class Outbox:
-    """Sends in the order in which recipients first had something waiting."""
+    """Lets generations speak in the order in which they first had something to say."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Recipient, _Waiting] = {}
-        self._changed = threading.Condition()
+        self.news: deque[Tray] = deque()
+        self._later: list[Speaker] = []
+        self._woken = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
-    def add(self, recipient: Recipient, words: Sequence[Any], end: End | None) -> None:
-        """Queue words, and the end if `end` is given; never blocks for long. What follows an end is dropped."""
-        with self._changed:
-            waiting = self._waiting.get(recipient)
-            if waiting is None:
-                waiting = self._waiting[recipient] = _Waiting()
-                self._changed.notify()
-            if waiting.end is None:
-                waiting.words.extend(words)
-                waiting.end = end
+    def stepped(self) -> None:
+        """There may be news; never blocks."""
+        if self.news:
+            self._woken.set()
 
     def close(self, timeout_s: float) -> None:
         """Send what waits, for at most `timeout_s`, and stop."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._closing = True
+        self._woken.set()
         self._thread.join(timeout_s)
 
-    def _take(self) -> tuple[Recipient, _Waiting] | None:
-        with self._changed:
-            while not self._waiting:
-                if self._closing:
-                    return None
-                self._changed.wait()
-            recipient = next(iter(self._waiting))
-            return recipient, self._waiting.pop(recipient)
-
     def _run(self) -> None:
-        while (taken := self._take()) is not None:
-            recipient, waiting = taken
-            try:
-                recipient.send(waiting.words, waiting.end)
-            except Exception:
-                # One response that can't be sent must not silence all others.
-                _log.exception("A response could not be sent.")
+        while not self._closing or self.news:
+            self._woken.wait(_LATER_S if self._later else None)
+            self._woken.clear()
+            later, self._later = self._later, []
+            for speaker in later:
+                self._let_speak(speaker)
+            while self.news:
+                tray = self.news.popleft()
+                tray.heard()
+                self._let_speak(tray.owner)
+
+    def _let_speak(self, speaker: Speaker) -> None:
+        try:
+            if speaker.speak():
+                self._later.append(speaker)
+        except Exception:
+            # One response that can't be sent must not silence all others.
+            _log.exception("A response could not be sent.")

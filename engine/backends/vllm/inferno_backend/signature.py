@@ -2,7 +2,9 @@
 
 from typing import Any
 
-# name, type, shape. All but the stock contract's text_input are optional there; here a body may stand in its place.
+from inferno_core.session import ATTACH_INPUT, COMMANDS_INPUT, MESSAGE_OUTPUT
+
+# name, type, shape. All but the stock contract's text_input are optional there; here others may stand in its place.
 INPUTS = (
     ("text_input", "TYPE_STRING", [1]),
     ("image", "TYPE_STRING", [-1]),
@@ -14,10 +16,14 @@ INPUTS = (
     ("return_logprobs", "TYPE_BOOL", [1]),
     ("return_num_input_tokens", "TYPE_BOOL", [1]),
     ("return_num_output_tokens", "TYPE_BOOL", [1]),
+    ("return_token_ids", "TYPE_BOOL", [1]),
+    ("input_ids", "TYPE_INT32", [-1]),
     ("openai_surface", "TYPE_STRING", [1]),
     ("openai_body", "TYPE_STRING", [1]),
     ("generation_id", "TYPE_STRING", [1]),
     ("priority", "TYPE_INT32", [1]),
+    (ATTACH_INPUT, "TYPE_STRING", [1]),
+    (COMMANDS_INPUT, "TYPE_STRING", [1]),
 )
 OUTPUTS = (
     ("text_output", "TYPE_STRING", [-1]),
@@ -32,6 +38,7 @@ OUTPUTS = (
     ("token_ids", "TYPE_INT32", [-1]),
     ("usage", "TYPE_STRING", [1]),
     ("error", "TYPE_STRING", [1]),
+    (MESSAGE_OUTPUT, "TYPE_STRING", [-1]),
 )
 
 

@@ -2,7 +2,7 @@
 
 Source: the README and the tests of triton-inference-server/vllm_backend. Its outputs have one element for each of `n`
 choices; a stream's are deltas, `num_output_tokens` included; without `stream` there is one response, which repeats the
-prompt unless told otherwise.
+prompt unless told otherwise. `token_ids` is ours, as is the prompt as `input_ids`.
 """
 
 import json
@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inferno_backend.contract import Array, End, Output, strings
+from inferno_backend.contract import Array, Output, strings
 from inferno_backend.seam import Delta
+from inferno_backend.tray import End
 from inferno_core.errors import InvalidRequest
 
 ADDITIONAL = (
@@ -21,6 +22,7 @@ ADDITIONAL = (
     "logprobs",
     "num_input_tokens",
     "num_output_tokens",
+    "token_ids",
 )
 
 
@@ -29,14 +31,14 @@ class _Gained:
     """What one choice gained since the last response."""
 
     text: str = ""
-    tokens: int = 0
+    tokens: list[int] = field(default_factory=list)
     finish: str | None = None
     cumulative_logprob: float | None = None
     logprobs: list[object] | None = None
 
     def add(self, delta: Delta) -> None:
         self.text += delta.text
-        self.tokens += delta.token_count
+        self.tokens += delta.tokens
         self.finish = delta.finish
         self.cumulative_logprob = delta.cumulative_logprob
         if delta.logprobs is not None:
@@ -78,7 +80,9 @@ class StockContract:
             ),
             "logprobs": strings([json.dumps(choice.logprobs) for choice in gained]),
             "num_input_tokens": np.array([self.prompt_tokens], dtype=np.uint32),
-            "num_output_tokens": np.array([choice.tokens for choice in gained], dtype=np.uint32),
+            "num_output_tokens": np.array([len(choice.tokens) for choice in gained], dtype=np.uint32),
+            # Flat: `num_output_tokens` says how many are whose.
+            "token_ids": np.array([token for choice in gained for token in choice.tokens], dtype=np.int32),
         }
         text = ("text_output", strings([self.prefix + choice.text for choice in gained]))
         return [text, *((name, every[name]) for name in ADDITIONAL if name in self.wanted)]

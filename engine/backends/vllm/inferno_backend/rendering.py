@@ -1,0 +1,66 @@
+"""Puts gains into words, and watches what that costs: many parsers are quadratic in the length of what they read.
+
+A generation whose words cost more than a millisecond is *slow*. It is to be rendered apart from the others and for a
+tenth of the time at most; what it gains meanwhile is told together, which is what makes such parsers bearable. One that
+costs a minute of CPU in all is given up.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from inferno_backend.seam import Gain, Render
+from inferno_core.errors import EngineFailed, InfernoError
+
+SLOW_S = 0.001
+MOST_S = 60.0
+PUSH = 64
+"""How many gains are put into words at once by a generation that is not slow."""
+
+_REST = 9
+_log = logging.getLogger(__name__)
+
+
+class Rendering:
+    """One generation's words. `is_slow` says how they are to be asked for; not before `rested_at` (monotonic) then."""
+
+    __slots__ = ("_is_suspect", "_render", "_spent_s", "is_slow", "rested_at")
+
+    def __init__(self, render: Render) -> None:
+        self.is_slow = False
+        self.rested_at = 0.0
+        self._render = render
+        self._is_suspect = False
+        self._spent_s = 0.0
+
+    def push(self, gains: Sequence[Gain]) -> Sequence[Any]:
+        """Give the words of `gains`. Raises InfernoError; whatever else goes wrong is the engine's failure."""
+        try:
+            return self._measured(gains) if self._is_suspect else self._watched(gains)
+        except InfernoError:
+            raise
+        except Exception as error:
+            _log.exception("What the engine said could not be put into words.")
+            raise EngineFailed("What the engine said could not be put into words; try again.") from error
+
+    def _watched(self, gains: Sequence[Gain]) -> Sequence[Any]:
+        begun = time.perf_counter()
+        words = self._render(gains)
+        # That may also be time in which another thread ran, which costs ten times as much to tell apart.
+        self._is_suspect = time.perf_counter() - begun > SLOW_S
+        return words
+
+    def _measured(self, gains: Sequence[Gain]) -> Sequence[Any]:
+        begun = time.thread_time()
+        words = self._render(gains)
+        spent_s = time.thread_time() - begun
+        self._spent_s += spent_s
+        self.is_slow = spent_s > SLOW_S
+        self.rested_at = time.monotonic() + _REST * spent_s
+        if self._spent_s > MOST_S:
+            raise EngineFailed(
+                f"Reading this answer's tool calls or reasoning took more than {MOST_S:.0f} s of CPU; ask for a "
+                "shorter answer."
+            )
+        return words

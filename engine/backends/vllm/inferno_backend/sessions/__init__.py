@@ -1,0 +1,1 @@
+"""Sessions: a worker's one attach, on which the words of all its generations go out together, step by step."""

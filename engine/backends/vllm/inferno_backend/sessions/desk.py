@@ -1,0 +1,223 @@
+"""The desk: one thread that owns the sessions, puts into words what engines say, and sends it.
+
+It carries out for the pure `Host` of inferno_core.hosting what that wants done. Whatever comes, from Triton or from the
+engine, waits in an inbox; nobody who brings something ever waits for the desk.
+"""
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from inferno_backend import inputs
+from inferno_backend.rendering import PUSH
+from inferno_backend.seam import Engine, OpenAICall
+from inferno_backend.sessions.place import Place
+from inferno_backend.sessions.speaker import SlowSpeaker, Spoken, render
+from inferno_backend.tray import Tray
+from inferno_core.audience import Send
+from inferno_core.errors import EngineFailed, EngineLost, InfernoError
+from inferno_core.hosted import Run
+from inferno_core.hosting import Abort, Effect, Fail, Host, Start
+from inferno_core.records import Usage
+from inferno_core.session import Attach, Commands
+
+POLL_S = 0.1
+"""How often Triton is asked whether workers have gone."""
+
+_PASS_S = 0.01
+_log = logging.getLogger(__name__)
+_Work = Callable[[float], None]
+
+
+class Desk:
+    """The sessions at `engine`. `dismissed` is set once all have been taken leave of, after `retire`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._host = Host(uuid.uuid4().hex, engine.slots)
+        self._news: deque[Tray] = deque()
+        self._inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._away: set[Tray] = set()
+        self._is_woken = False
+        self._has_more = False
+        self._closing = False
+        self._ask_at = 0.0
+        self.dismissed = threading.Event()
+        self._slow = SlowSpeaker(lambda spoken: self._inbox.put(lambda now: self._said(spoken, now)))
+        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+        self._thread.start()
+
+    # What others bring, from any thread
+
+    def stepped(self) -> None:
+        """The engine may have said something."""
+        if self._news and not self._is_woken:
+            self._is_woken = True
+            self._inbox.put(None)
+
+    def attach(self, sender: Any, said: Attach) -> None:
+        """A worker listens; it is answered through `sender`."""
+        place = Place(sender)
+        self._inbox.put(lambda now: self._host.attach(place, said, now))
+
+    def command(self, said: Commands) -> None:
+        """A worker commands."""
+        self._inbox.put(lambda now: self._host.carry_out(said, now))
+
+    def proven(self, asked_at: float) -> None:
+        """Triton had the model in service at `asked_at` (monotonic)."""
+        self._inbox.put(lambda now: self._host.audience.prove(asked_at))
+
+    def retire(self, error: InfernoError | None = None) -> None:
+        """Take nothing new, and take leave of workers once they were told all; what runs ends with `error` if given."""
+        self._inbox.put(lambda now: self._retire(error))
+
+    def works(self) -> bool:
+        """Whether anything runs here."""
+        return self._host.works
+
+    def close(self, timeout_s: float) -> None:
+        """Stop, within `timeout_s`."""
+        self._closing = True
+        self._inbox.put(None)
+        self._slow.close()
+        self._thread.join(timeout_s)
+
+    # The thread
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._turn()
+            except Exception:
+                # Whatever this was about, all other generations still have something to say.
+                _log.exception("The desk failed at something.")
+
+    def _turn(self) -> None:
+        """Take what has come, say what can be said, and do what is to be done."""
+        self._take()
+        now = time.monotonic()
+        self._hear()
+        self._speak(now)
+        self._ask_who_left(now)
+        stats, host = self._engine.stats, self._host
+        host.busy, host.crowded = stats.running, stats.waiting > 0
+        host.tick(now)
+        host.flush(now)
+        for effect in host.drain():
+            self._do(effect, now)
+        if host.audience.retiring and not host.audience.places and not host.runs:
+            self.dismissed.set()
+
+    def _take(self) -> None:
+        """Wait for something to come, and take all of it."""
+        try:
+            work = self._inbox.get(timeout=0 if self._has_more else POLL_S)
+            while True:
+                if work is not None:
+                    self._attend(work)
+                work = self._inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _attend(self, work: _Work) -> None:
+        try:
+            work(time.monotonic())
+        except Exception:
+            _log.exception("The desk failed at a request.")
+
+    def _hear(self) -> None:
+        """Remember whose engine has said something."""
+        self._is_woken = False
+        while self._news:
+            tray = self._news.popleft()
+            tray.heard()
+            if tray.ending is not None:
+                self._host.stopped(tray.owner)
+            self._host.gained(tray.owner)
+
+    def _speak(self, now: float) -> None:
+        """Put into words what may be told now. A long backlog is told in several turns, so that nobody waits for it."""
+        until = time.monotonic() + _PASS_S
+        self._has_more = False
+        for run in self._host.ready():
+            self._tell(run.words, now)
+            if time.monotonic() >= until:
+                self._has_more = True
+                return
+
+    def _tell(self, tray: Tray, now: float) -> None:
+        if tray in self._away:
+            return
+        if tray.rendering is not None and tray.rendering.is_slow and not tray.is_empty:
+            self._away.add(tray)
+            self._slow.take(tray)
+            return
+        self._said(render(tray, PUSH), now)
+
+    def _said(self, spoken: Spoken, now: float) -> None:
+        tray, words, ending = spoken
+        run: Run = tray.owner
+        self._away.discard(tray)
+        if run.ending is not None:
+            return
+        if words:
+            self._host.say(run, words, now)
+        if ending is None:
+            if not tray.is_empty:
+                self._host.gained(run)
+            return
+        error = ending.error
+        if error is not None and run.working:
+            self._engine.cancel([run.key])
+        if isinstance(error, EngineFailed) and self._engine.dead is not None:
+            error = EngineLost(error.message)
+        self._host.end(run, Usage(*ending.usage) if ending.usage is not None else None, error)
+
+    def _ask_who_left(self, now: float) -> None:
+        if now < self._ask_at:
+            return
+        self._ask_at = now + POLL_S
+        for place in self._host.audience.places:
+            if place.is_cancelled():
+                self._host.left(place, now)
+
+    def _do(self, effect: Effect, now: float) -> None:
+        match effect:
+            case Send():
+                if not effect.place.send(effect.messages, final=effect.final):
+                    self._host.left(effect.place, now)
+            case Start():
+                self._start(effect)
+            case Abort():
+                self._engine.cancel(effect.keys)
+            case Fail():
+                self._engine.cancel([effect.run.key])
+                effect.run.words.fail(effect.error)
+                self.stepped()
+
+    def _start(self, effect: Start) -> None:
+        run, submit = effect.run, effect.submit
+        tray = run.words = Tray(self._news, run)
+        try:
+            body = inputs.mapping(submit.body, "body")
+            call = OpenAICall(run.key, submit.surface, body, submit.priority, submit.allowance, submit.accepted)
+            self._engine.start(call, tray)
+        except InfernoError as error:
+            tray.fail(error)
+        except Exception:
+            _log.exception("The engine failed at the start of a generation.")
+            tray.fail(EngineFailed("The engine failed at this request."))
+        self.stepped()
+
+    def _retire(self, error: InfernoError | None) -> None:
+        self._host.retire()
+        if error is not None:
+            for run in self._host.runs.values():
+                if run.ending is None:
+                    run.words.fail(error)
