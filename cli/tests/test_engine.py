@@ -25,11 +25,11 @@ def test_bad_input_is_said_before_anything_starts(tmp_path: Path, inferno: Any, 
 def test_a_quick_search_finds_what_is_faster(tmp_path: Path, inferno: Any) -> None:
     """The synthetic engine begins with too few slots for 32 streams, and with an argument that it does not know."""
     start, best = tmp_path / "start.json", tmp_path / "best.json"
-    start.write_text(json.dumps({"max_num_seqs": 16, "step_ms": 10}))
-    args = ["--quick", "--factors", "max_num_seqs,dtype", "--engine-args", str(start), "--output", str(best)]
+    start.write_text(json.dumps({"max_num_seqs": 16, "step_ms": 3}))
+    args = ["--quick", "--factors", "max_num_seqs,async_scheduling", "--engine-args", str(start), "--output", str(best)]
     done = inferno(tmp_path / "home", "engine", "tune", "synthetic", *args)
     assert done.returncode == 0, done.stderr
     assert json.loads(best.read_text())["max_num_seqs"] == 32
-    assert "dtype bfloat16: out: failed" in done.stdout
+    assert "async_scheduling on: out: failed" in done.stdout
     # What was measured is not measured again.
     assert inferno(tmp_path / "home", "engine", "tune", "synthetic", *args).stdout == done.stdout

@@ -1,5 +1,6 @@
 """A version's engine in a process of its own, without Triton, driven over pipes."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -42,11 +43,16 @@ class EngineProcess:
 @asynccontextmanager
 async def serve(name: str, environment: Environment, folder: Path, version: Version) -> AsyncGenerator[EngineProcess]:
     """Start the engine in `folder`, and end it on leaving."""
-    (folder / "tmp").mkdir(parents=True, exist_ok=True)
     backends = folder / "backends"
-    bundle.assemble(environment.site_packages, backends)
-    argv = [str(environment.python), in_process.__file__, str(backends / "vllm"), str(version.write(folder))]
+    await asyncio.to_thread(_prepare, environment, folder, backends)
+    laid_out = await asyncio.to_thread(version.write, folder)
+    argv = [str(environment.python), in_process.__file__, str(backends / "vllm"), str(laid_out), version.engine]
     async with started(name, argv, triton.environ(environment, folder), folder, spoken=True) as process:
         engine = EngineProcess(process)
         await engine.until_ready()
         yield engine
+
+
+def _prepare(environment: Environment, folder: Path, backends: Path) -> None:
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    bundle.assemble(environment.site_packages, backends)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from inferno_engine.measuring.processes import Process, free_ports, started
 
 _LIVE_S = 30.0
 _ASK_S = 0.1
+_ENGINE = re.compile(r'key:\s*"engine"\s*value:\s*\{\s*string_value:\s*"(\w+)"')
 
 
 class Version(NamedTuple):
@@ -23,6 +25,12 @@ class Version(NamedTuple):
     name: str
     config: str
     arguments: Mapping[str, Any]
+
+    @property
+    def engine(self) -> str:
+        """Which engine its configuration names."""
+        named = _ENGINE.search(self.config)
+        return named.group(1) if named else "vllm"
 
     def write(self, repository: Path) -> Path:
         """Lay it out in a repository as version 1; give that version's folder."""

@@ -1,7 +1,7 @@
 """Drives a version's engine in this very process, without Triton: what sessions are compared with.
 
-A program for the engine's environment: `python in_process.py BACKEND VERSION_FOLDER`. It says `ready` once, and then
-answers each line of JSON, `{"bodies": […]}`, with `{"tokens": …, "seconds": …, "error": …}`.
+A program for the engine's environment: `python in_process.py BACKEND VERSION_FOLDER vllm|synthetic`. It says `ready`
+once, and then answers each line of JSON, `{"bodies": […]}`, with `{"tokens": …, "seconds": …, "error": …}`.
 """
 
 import importlib
@@ -51,10 +51,12 @@ class _Reply:
 class Drive:
     """An engine, and the thread that puts its words together."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         engines: Any = importlib.import_module("inferno_backend.engines")
         self._call: Any = importlib.import_module("inferno_backend.seam").OpenAICall
-        self._engine: Any = engines.make({"name": folder.parent.name, "parameters": {}}, folder)
+        self._engine: Any = engines.make(
+            {"name": folder.parent.name, "parameters": {"engine": {"string_value": kind}}}, folder
+        )
         self._stepped = threading.Event()
         self._replies: Sequence[_Reply] = ()
         self._number = 0
@@ -92,7 +94,7 @@ def main() -> None:
     # Whatever libraries and the engine's own processes print must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    drive = Drive(Path(sys.argv[2]))
+    drive = Drive(Path(sys.argv[2]), sys.argv[3])
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(drive.run(json.loads(line)["bodies"])), file=answers, flush=True)

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 import grpc.aio
+import msgspec
 from tritonclient.grpc import service_pb2_grpc  # type: ignore[import-untyped]  # generated, without types
 
 from inferno_core import session
@@ -19,7 +20,6 @@ from inferno_engine.measuring.load import Load, Measured
 from inferno_stream import tensors
 
 _OPTIONS = (("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20))
-_PARTITION = "measuring/0"
 _SILENCE_S = 60.0
 _ACK_EVERY = 16
 
@@ -65,13 +65,14 @@ class Sessions:
 
     async def attach(self) -> None:
         """Open the session. Raises InfernoError."""
-        control = self._stub.ModelStreamInfer(self._commands())
-        self._draining = asyncio.create_task(_drain(control))
+        self._control = self._stub.ModelStreamInfer(self._commands())
+        self._draining = asyncio.create_task(_drain(self._control))
         self._reading = asyncio.create_task(self._read())
         await self._arrival()
 
     async def leave(self) -> None:
         """Close the session."""
+        self._control.cancel()
         for task in (self._reading, self._draining):
             task.cancel()
             with suppress(asyncio.CancelledError, grpc.aio.AioRpcError, InfernoError):
@@ -91,7 +92,7 @@ class Sessions:
         self._handles += 1
         id = f"{self._id}-{self._handles}"
         data = json.dumps({**body, "model": self._model, "seed": 1}).encode()
-        self._waiting.append(session.Submit(self._handles, id, _PARTITION, 1, "chat", data))
+        self._waiting.append(session.Submit(self._handles, id, f"{self._id}/0", 1, "chat", data))
         answer = self._answers[self._handles] = Answer()
         return answer
 
@@ -120,6 +121,8 @@ class Sessions:
                     raise EngineFailed(f"The host ended the session: {bye or 'it broke off'}.")
         except grpc.aio.AioRpcError as error:
             raise EngineFailed(f"The host is gone: {error.code().name}.") from error
+        except msgspec.DecodeError as error:
+            raise EngineFailed(f"The host's message can't be read: {error}.") from error
         finally:
             self._arrived.set()
 

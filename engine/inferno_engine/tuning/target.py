@@ -1,6 +1,5 @@
 """Finds what is to be tuned: a model of the repository, its weights, its settings so far, and an environment for it."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,12 @@ import msgspec
 from inferno_core.errors import InvalidRequest, NotFound
 from inferno_engine import environment
 from inferno_engine import weights as small_model
+from inferno_engine.measuring.host import Version
 from inferno_engine.progress import Report, silent
 from inferno_engine.tuning.bench import Target
 from inferno_engine.tuning.settings import Settings
 
 _LOAD_TIMEOUT_S = 900.0
-_SYNTHETIC = re.compile(r'key:\s*"engine"\s*value:\s*\{\s*string_value:\s*"synthetic"')
 
 
 def find(checkout: Path, name: str, weights: Path | None, report: Report = silent) -> Target:
@@ -24,7 +23,7 @@ def find(checkout: Path, name: str, weights: Path | None, report: Report = silen
     """
     folder = _model(checkout, name)
     config = (folder / "config.pbtxt").read_text()
-    if _SYNTHETIC.search(config):
+    if Version(name, config, {}).engine == "synthetic":
         made = environment.ensure_triton_environment(checkout, report)
         return Target(name, config, None, made, _LOAD_TIMEOUT_S)
     made = environment.ensure_vllm_environment(checkout, report)
