@@ -23,8 +23,9 @@ class HostedModel(Struct, frozen=True):
 
     `context` is the longest prompt and answer together, in tokens; `slots` how many generations run at once;
     `fingerprint` names engine, weights and settings. `since` is Unix time in seconds; `expected_s` is how long loading
-    took last time. `detail` is a sentence for people. `running` and `waiting` count generations in its engine,
-    `kv_cache_usage` is a share of 1; all three are 0 where the engine doesn't tell.
+    took last time. `detail` is a sentence for people. `life` names this life of its engine: with
+    another name, all that it had in hand is lost. `running` and `waiting` count generations in the engine,
+    `kv_cache_usage` is a share of 1; all three are 0 where that doesn't tell.
     """
 
     name: str
@@ -38,6 +39,7 @@ class HostedModel(Struct, frozen=True):
     fingerprint: str = ""
     tasks: tuple[str, ...] = ("chat", "completion")
     default: bool = False
+    life: str = ""
     running: int = 0
     waiting: int = 0
     kv_cache_usage: float = 0.0

@@ -120,9 +120,6 @@ class WorkerSettings(_Group):
     """The process that drives engines."""
 
     slots: int = Field(default=256, ge=1, description="Generations that one worker runs at once.")
-    held_frames: int = Field(
-        default=1024, ge=1, description="Frames of one generation that are held until its claim is read back."
-    )
 
 
 class SyntheticSettings(_Group):
@@ -157,6 +154,19 @@ class AgentSettings(_Group):
         default=5.0,
         gt=0,
         description="A version that answered nobody for this long, in seconds, is asked for a token.",
+    )
+    drain_s: float = Field(
+        default=3600.0,
+        ge=0,
+        description="How long generations of a retired version may go on, in seconds; then its process is ended.",
+    )
+    metrics: str = Field(
+        default="", description="Address of its Triton's metrics, for how busy each engine is. Empty: nobody tells."
+    )
+    kills_triton: bool = Field(
+        default=False,
+        description="Whether a Triton on this machine that serves nothing any more, because it hangs or can't load again "
+        "what died in it, is killed. For where something starts it anew.",
     )
 
 

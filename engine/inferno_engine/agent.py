@@ -1,34 +1,51 @@
 """The agent beside one Triton: makes what is desired true there, and tells everyone how it stands.
 
-It is the only one that calls model control. One keeper looks after each desired version; the agent itself watches
-Triton's life, the desired file, and publishes what its keepers say each second, and at once when something changes.
+It is the only one that calls model control. One keeper looks after each desired version, one retirement after each that
+is so no longer; the agent itself watches Triton's life and the desired file. What all of them say is published each
+second, and at once when something changes, whatever else is going on.
 """
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from inferno_core.errors import Unavailable
 from inferno_core.hosts import Host
-from inferno_engine import desired
+from inferno_engine import desired, layout, machine
 from inferno_engine.control import Control, ControlFailed
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
-from inferno_engine.keeper import Keeper, Pace, Place
+from inferno_engine.gauges import GaugesReader
+from inferno_engine.keeper import Keeper
 from inferno_engine.load_times import LoadTimes
+from inferno_engine.place import Pace, Place
+from inferno_engine.processes import Processes
+from inferno_engine.retirement import Retirement
+from inferno_engine.side_by_side import side_by_side
 
 _log = logging.getLogger(__name__)
 _TURN_S = 1.0
+_GAUGES_S = 2.0
+# A Triton that was just started may be slow to answer, and one that was just killed is not the cause of what follows.
+_YOUNG_S = 60.0
 
+Key = tuple[str, str]
 Publish = Callable[[Host], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where an agent stands: the host's name and addresses as others reach it, and its own folders and files."""
+    """Where an agent stands: the host's name and addresses as others reach it, and its own folders and files.
+
+    `metrics` is where Triton's are ("": nowhere). `kills`: a Triton that serves nothing any more, because it hangs or
+    can't load again what died in it, is killed; somebody starts it anew.
+    """
 
     host: str
     grpc: str
@@ -36,6 +53,8 @@ class Post:
     repository: Path
     desired: Path
     state: Path
+    metrics: str = ""
+    kills: bool = False
 
 
 class Agent:
@@ -47,56 +66,110 @@ class Agent:
         self._post = post
         self._publish = publish
         self._control = control
+        self._gauges = GaugesReader(post.metrics)
         self._changed = asyncio.Event()
-        self._keepers: dict[tuple[str, str], tuple[Keeper, asyncio.Task[None]]] = {}
+        self._keepers: dict[Key, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._retiring: dict[Key, tuple[Retirement, asyncio.Task[None]]] = {}
         self._place = Place(
             control=control,
             repository=post.repository,
+            processes=Processes(post.repository),
             load_times=LoadTimes(post.state / "load-times.json"),
-            loading=asyncio.Lock(),
             changed=self._changed.set,
-            lost=self._renew,
             pace=pace or Pace(),
         )
         self._incarnation = ""
+        self._server: psutil.Process | None = None
+        self._heard = time.monotonic()
 
     async def run(self) -> None:
         """Work until cancelled; then keepers stop, while Triton goes on serving."""
         try:
-            while True:
-                await self._turn()
-                await self._tell()
-                await self._wait()
+            await side_by_side(self._look_after(), self._report(), self._read_gauges())
         finally:
-            await self._dismiss(list(self._keepers))
+            await self._dismiss()
+            await self._gauges.close()
 
     @property
     def healthy(self) -> str | None:
         """Give None while Triton answers, else a sentence."""
         return None if self._incarnation else f"Triton at {self._post.grpc} does not answer."
 
+    async def _look_after(self) -> None:
+        while True:
+            await self._turn()
+            await asyncio.sleep(_TURN_S)
+
+    async def _report(self) -> None:
+        while True:
+            await self._tell()
+            await self._news()
+
+    async def _read_gauges(self) -> None:
+        while True:
+            self._place.gauges.update(await self._gauges.read())
+            await asyncio.sleep(_GAUGES_S)
+
     async def _turn(self) -> None:
         """Look at Triton and at what is desired, and see that the right keepers are at work."""
+        self._see_failures()
+        if not await self._control.live():
+            await self._endure_silence()
+            return
+        self._heard = time.monotonic()
+        if await self._begun_anew():
+            # Whatever it served is gone; keepers begin anew with its next life.
+            await self._dismiss()
+            return
+        if self._is_stuck():
+            self._kill("can't load again what died in it")
+        try:
+            found = set[Key]() if self._incarnation else await self._take_up()
+        except ControlFailed as error:
+            _log.warning("Triton at %s does not say what it serves: %s", self._post.grpc, error)
+            return
+        self._follow(await asyncio.to_thread(self._read), found)
+
+    def _see_failures(self) -> None:
+        """A keeper has no end of its own; what ended it ends the agent, which is then started anew."""
         for _, task in self._keepers.values():
             if task.done():
-                # A keeper has no end of its own; what ended it ends the agent, which is then started anew.
                 task.result()
-        if not await self._control.live() or await self._begun_anew():
-            # Whatever it served is gone; keepers begin anew with its next life.
-            self._incarnation = ""
-            await self._dismiss(list(self._keepers))
-            return
-        if not self._incarnation:
-            self._incarnation = await self._identify()
-        await self._follow(self._read())
+        for key, (_, task) in list(self._retiring.items()):
+            if task.done():
+                task.result()
+                del self._retiring[key]
+                self._changed.set()
+
+    async def _endure_silence(self) -> None:
+        """Wait while a Triton that runs may only be slow; what served is gone if it runs no longer, or for too long."""
+        silent_s = time.monotonic() - self._heard
+        if self._place.processes.server() is None or silent_s > self._place.pace.silence_s:
+            await self._dismiss()
+        if silent_s > self._place.pace.silence_s:
+            self._kill(f"has not answered for {silent_s:.0f} s")
+
+    def _is_stuck(self) -> bool:
+        """Say whether a version that served can't be brought back, and no other would suffer if Triton were killed."""
+        keepers = [keeper for keeper, _ in self._keepers.values()]
+        unhurt = any(keeper.is_ready for keeper in keepers) or bool(self._retiring)
+        return not unhurt and any(keeper.is_stuck for keeper in keepers)
+
+    def _kill(self, why: str) -> None:
+        if self._post.kills and self._place.processes.kill_server(_YOUNG_S, time.time()):
+            _log.error("Triton at %s %s, and was killed.", self._post.grpc, why)
 
     async def _begun_anew(self) -> bool:
-        """Say whether Triton was away and back between two looks: it serves nothing of what was ready."""
+        """Say whether Triton was away and back between two looks."""
+        server = self._place.processes.server()
+        if server is not None and self._server is not None:
+            return server != self._server
+        # From elsewhere it shows only in that nothing is served of what was ready.
         ready = {keeper.model.key for keeper, _ in self._keepers.values() if keeper.is_ready}
         try:
             return bool(ready) and not ready & await self._control.ready()
         except ControlFailed:
-            return True
+            return False
 
     def _read(self) -> list[DesiredModel]:
         try:
@@ -106,59 +179,63 @@ class Agent:
             _log.warning("%s", error)
             return [keeper.model for keeper, _ in self._keepers.values()]
 
-    async def _follow(self, models: list[DesiredModel]) -> None:
+    def _follow(self, models: Iterable[DesiredModel], found: set[Key]) -> None:
+        """See that each desired version has its keeper, and each other that had one its retirement."""
         wanted = {model.key: model for model in models}
-        for key in [key for key, (keeper, _) in self._keepers.items() if wanted.get(key) != keeper.model]:
-            keeper = self._keepers[key][0]
-            await self._dismiss([key])
-            if key not in wanted:
-                await self._retire(keeper)
+        for key, (keeper, task) in list(self._keepers.items()):
+            model = wanted.get(key)
+            if model is not None and model.serves_as(keeper.model):
+                keeper.model = model
+                continue
+            task.cancel()
+            del self._keepers[key]
+            if model is None:
+                retirement = Retirement(keeper, task, self._place)
+                self._retiring[key] = (retirement, asyncio.create_task(retirement.run()))
         for key, model in wanted.items():
             if key not in self._keepers:
-                keeper = Keeper(model, self._place)
+                keeper = Keeper(model, self._place, found=key in found)
                 self._keepers[key] = (keeper, asyncio.create_task(keeper.run()))
 
-    async def _retire(self, keeper: Keeper) -> None:
-        """Take a version that is no longer wanted out of service."""
-        try:
-            await keeper.retire()
-        except ControlFailed as error:
-            _log.warning("%s:%s could not be retired: %s", *keeper.model.key, error)
-
-    async def _dismiss(self, keys: list[tuple[str, str]]) -> None:
-        tasks = [self._keepers.pop(key)[1] for key in keys]
+    async def _dismiss(self) -> None:
+        """Let go of everything: this life of Triton is over, or the agent's is."""
+        self._incarnation, self._server = "", None
+        tasks = [task for _, task in (*self._keepers.values(), *self._retiring.values())]
+        self._keepers.clear()
+        self._retiring.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _identify(self) -> str:
-        """Name this life of Triton: the recorded name if it still serves what was loaded, else a new one."""
+    async def _take_up(self) -> set[Key]:
+        """Name this life of Triton: as it was named, if it serves still what was loaded. Gives what that is."""
         file = self._post.state / "incarnation"
-        try:
-            serving = await self._control.ready()
-        except ControlFailed:
-            serving = set[tuple[str, str]]()
-        if serving and file.is_file():
-            return file.read_text()
-        self._renew()
-        return self._incarnation
-
-    def _renew(self) -> None:
-        """Give this host another name of its life: what its engines had in hand is lost."""
-        self._incarnation = uuid.uuid4().hex
-        self._post.state.mkdir(parents=True, exist_ok=True)
-        (self._post.state / "incarnation").write_text(self._incarnation)
+        serving = await self._control.ready()
+        await asyncio.to_thread(layout.keep_only, serving, self._post.repository)
+        if not (serving and file.is_file()):
+            self._post.state.mkdir(parents=True, exist_ok=True)
+            file.write_text(uuid.uuid4().hex)
+        self._incarnation, self._server = file.read_text(), self._place.processes.server()
+        return serving
 
     async def _tell(self) -> None:
-        models = tuple(keeper.hosted() for keeper, _ in self._keepers.values())
+        retiring = [retirement for key, (retirement, _) in self._retiring.items() if key not in self._keepers]
+        models = [keeper.hosted() for keeper, _ in self._keepers.values()]
         post = self._post
-        host = Host(post.host, grpc=post.grpc, http=post.http, incarnation=self._incarnation, models=models)
+        host = Host(
+            post.host,
+            grpc=post.grpc,
+            http=post.http,
+            incarnation=self._incarnation,
+            models=(*models, *(retirement.hosted() for retirement in retiring)),
+            **machine.look()._asdict(),
+        )
         try:
             await self._publish(host)
         except Unavailable as error:
             _log.warning("Presence could not be published: %s", error)
 
-    async def _wait(self) -> None:
+    async def _news(self) -> None:
         """Wait for a second, or until a keeper has news."""
         try:
             await asyncio.wait_for(self._changed.wait(), _TURN_S)

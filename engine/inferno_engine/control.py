@@ -1,6 +1,7 @@
 """Triton's model control and health, as its agent sees it. No other process calls these."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from tritonclient.utils import InferenceServerException  # type: ignore[import-u
 _CALL_S = 5.0
 _CAUSE = re.compile(r"\b(\w*(?:Error|Exception|Failed)): ([^\n\\]+)")
 _LONGEST_CAUSE = 300
+_SONG = {"text_input": "The canary sings:", "sampling_parameters": '{"max_tokens": 1, "temperature": 0}'}
+_EMBEDDING = {"openai_surface": "embedding", "openai_body": '{"input": "The canary sings:"}'}
 
 
 class ControlFailed(Exception):
@@ -36,16 +39,22 @@ class Control(Protocol):
         """Give name and version of all that Triton takes for ready. Raises ControlFailed."""
         ...
 
+    async def leaving(self) -> set[tuple[str, str]]:
+        """Give name and version of all that is unloaded and still has words to say. Raises ControlFailed."""
+        ...
+
     async def load(self, name: str, timeout_s: float) -> None:
-        """Load the versions of `name` that stand in the repository. Raises ControlFailed."""
+        """Load the versions of `name` that stand in the repository, and unload those that don't. Raises ControlFailed;
+        NoAnswer when it takes longer than that, which Triton does not notice: it goes on.
+        """
         ...
 
     async def unload(self, name: str, timeout_s: float) -> None:
-        """Unload all versions of `name`. Raises ControlFailed."""
+        """Begin to unload all versions of `name`. Raises ControlFailed."""
         ...
 
-    async def prove(self, name: str, version: str, timeout_s: float) -> None:
-        """Have one token generated. Raises ControlFailed, and NoAnswer where it only takes too long."""
+    async def prove(self, name: str, version: str, task: str, timeout_s: float) -> None:
+        """Have it do `task` once, as small as can be. Raises ControlFailed; NoAnswer where it only takes too long."""
         ...
 
     async def ping(self, name: str, version: str, timeout_s: float) -> None:
@@ -72,8 +81,11 @@ class TritonControl:
 
     async def ready(self) -> set[tuple[str, str]]:
         """Give name and version of all that Triton takes for ready."""
-        index = await self._call(self._client.get_model_repository_index(client_timeout=_CALL_S))
-        return {(model.name, model.version) for model in index.models if model.state == "READY"}
+        return await self._in_state("READY")
+
+    async def leaving(self) -> set[tuple[str, str]]:
+        """Give name and version of all that is unloaded and still has words to say."""
+        return await self._in_state("UNLOADING")
 
     async def load(self, name: str, timeout_s: float) -> None:
         """Load the versions of `name` that stand in the repository."""
@@ -83,24 +95,31 @@ class TritonControl:
         """Unload all versions of `name`."""
         await self._call(self._client.unload_model(name, client_timeout=timeout_s))
 
-    async def prove(self, name: str, version: str, timeout_s: float) -> None:
-        """Have one token generated, over the stock contract, which every version speaks."""
-        song = {"text_input": "The canary sings:", "sampling_parameters": '{"max_tokens": 1, "temperature": 0}'}
-        await self._have(name, version, song, "text_output", timeout_s)
+    async def prove(self, name: str, version: str, task: str, timeout_s: float) -> None:
+        """Have one token generated over the stock contract, which every version that generates speaks; of others one
+        embedding.
+        """
+        if task == "embedding":
+            await self._have(name, version, _EMBEDDING, "usage", timeout_s)
+        else:
+            await self._have(name, version, _SONG, "text_output", timeout_s)
 
     async def ping(self, name: str, version: str, timeout_s: float) -> None:
         """Have a request refused, which waits for no slot."""
         await self._have(name, version, {"openai_body": "no JSON"}, "error", timeout_s)
 
     async def _have(self, name: str, version: str, inputs: dict[str, str], output: str, timeout_s: float) -> None:
-        """Make a request on a stream of its own, and see that `output` comes."""
+        """Make a request on a stream of its own, read that to its end, and see that `output` came."""
         stream = self._client.stream_infer(_one(name, version, inputs), stream_timeout=timeout_s)
-        came = False
+        came, failure = False, ControlFailed("The canary's request was answered with nothing.")
         try:
             async for result, error in stream:
                 if error is not None:
-                    raise _failure(error)
-                came = came or result.as_numpy(output) is not None
+                    failure = _failure(error)
+                elif result.as_numpy(output) is not None:
+                    came = True
+                elif result.as_numpy("error") is not None:
+                    failure = ControlFailed(_refusal(result))
         except AioRpcError as error:
             # The client wraps the errors of its unary calls only.
             late = error.code() is StatusCode.DEADLINE_EXCEEDED
@@ -109,11 +128,15 @@ class TritonControl:
             stream.cancel()
             raise
         if not came:
-            raise ControlFailed("The canary generation gave no words.")
+            raise failure
 
     async def close(self) -> None:
         """Close the connection."""
         await self._client.close()
+
+    async def _in_state(self, state: str) -> set[tuple[str, str]]:
+        index = await self._call(self._client.get_model_repository_index(client_timeout=_CALL_S))
+        return {(model.name, model.version) for model in index.models if model.state == state}
 
     async def _call(self, awaitable: Any) -> Any:
         try:
@@ -134,6 +157,11 @@ def _text(name: str, value: str) -> Any:
     tensor: Any = InferInput(name, [1], "BYTES")
     tensor.set_data_from_numpy(np.array([value.encode()], dtype=np.object_))
     return tensor
+
+
+def _refusal(result: Any) -> str:
+    error = json.loads(result.as_numpy("error").reshape(-1)[0])
+    return str(error.get("message", error))[:_LONGEST_CAUSE]
 
 
 def _late() -> NoAnswer:

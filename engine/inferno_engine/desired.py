@@ -9,15 +9,16 @@ from inferno_core.settings import SyntheticSettings
 from inferno_engine.errors import Unverified
 from inferno_engine.weights import Weights
 
-_DEFAULTS = SyntheticSettings()
+GENERATES = ("chat", "completion")
 
 
 class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One version that is to be served.
 
     `source` is a folder of the model repository, with config.pbtxt and `<version>/model.json`; `weights` a folder of
-    weights ("" for an engine without any), whose digest (see `weights.folder_digest`) must be `digest`. `arguments`
-    stand above those of model.json.
+    weights ("" for an engine without any), whose digest (see `digests.folder_digest`) must be `digest`, and whose
+    files, where `files` names any, must be just those, with these digests. `arguments` stand above those of
+    model.json. `tasks` are the surfaces that it has.
     """
 
     name: str
@@ -27,11 +28,17 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: str = ""
     default: bool = False
     arguments: tuple[tuple[str, int | float], ...] = ()
+    files: dict[str, str] = {}
+    tasks: tuple[str, ...] = GENERATES
 
     @property
     def key(self) -> tuple[str, str]:
         """Name and version."""
         return self.name, self.version
+
+    def serves_as(self, other: "DesiredModel") -> bool:
+        """Say whether an engine that was started for the one serves for the other."""
+        return msgspec.structs.replace(self, default=other.default) == other
 
 
 def synthetic(checkout: Path, settings: SyntheticSettings, *, default: bool) -> DesiredModel:
@@ -59,11 +66,13 @@ def write(path: Path, models: Sequence[DesiredModel]) -> None:
 
 
 def read(path: Path) -> list[DesiredModel]:
-    """Read the file. Raises Unverified if it is not there, or is not what `write` writes."""
+    """Read the file. Raises Unverified if it is not there, can't be read, or is not what `write` writes."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[DesiredModel])
     except FileNotFoundError as error:
         raise Unverified(f"{path} is missing: nothing says what to serve.") from error
+    except OSError as error:
+        raise Unverified(f"{path} can't be read: {error.strerror}.") from error
     except msgspec.DecodeError as error:
         raise Unverified(f"{path} can't be read: {error}.") from error
 

@@ -1,158 +1,175 @@
 """Keeps one version serving: verify, lay out, load, prove, and again when it fails.
 
-verifying ─▶ loading ─▶ proving ─▶ ready ──(canary fails)──▶ loading …
+verifying ─▶ loading ─▶ proving ─▶ ready ──(it is lost)──▶ failed ──(at once)──▶ verifying …
 └───────────┴─────────┴──▶ failed ──(after a while)──▶ verifying …
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import uuid
+
+import msgspec
+import psutil
 
 from inferno_core.hosts import HostedModel, ModelState
 from inferno_engine import layout
-from inferno_engine.control import Control, ControlFailed, NoAnswer
+from inferno_engine.control import ControlFailed, NoAnswer
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
+from inferno_engine.gauges import Gauges
 from inferno_engine.layout import Verified
-from inferno_engine.load_times import LoadTimes
+from inferno_engine.place import Place
+from inferno_engine.watch import Watch
 
-_LONGEST_PAUSE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long things may take, and how often they are looked at; all in seconds."""
-
-    load_timeout_s: float = 900.0
-    canary_timeout_s: float = 30.0
-    canary_every_s: float = 5.0
-    first_pause_s: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What all keepers of one Triton share.
-
-    `loading` lets one model be loaded at a time; `changed` is called when a keeper has news, `lost` when a version that
-    served does so no longer, with all its generations.
-    """
-
-    control: Control
-    repository: Path
-    load_times: LoadTimes
-    loading: asyncio.Lock
-    changed: Callable[[], None]
-    lost: Callable[[], None]
-    pace: Pace
+_log = logging.getLogger(__name__)
+_TRIED_AGAIN = 2
+_ON_THE_WAY = frozenset({ModelState.VERIFYING, ModelState.LOADING, ModelState.PROVING})
 
 
 class Keeper:
-    """Keeps `model` serving. `run` goes on until it is cancelled."""
+    """Keeps `model` serving. `run` goes on until it is cancelled. `found`: Triton has it already, as when only the
+    agent was started anew; then it counts as ready while that is looked at.
+    """
 
-    def __init__(self, model: DesiredModel, place: Place) -> None:
+    def __init__(self, model: DesiredModel, place: Place, *, found: bool = False) -> None:
         self.model = model
+        self.stubs: list[psutil.Process] = place.processes.stubs(*model.key) if found else []
         self._place = place
-        self._state = ModelState.VERIFYING
+        self._found = self._has_served = found
+        self._state = ModelState.READY if found else ModelState.VERIFYING
         self._since = time.time()
         self._detail = ""
+        self._life = _life(self.stubs)
         self._verified: Verified | None = None
+        self._failed_again = 0
+
+    @property
+    def state(self) -> ModelState:
+        """How the version stands."""
+        return self._state
 
     @property
     def is_ready(self) -> bool:
         """Say whether the version serves."""
         return self._state is ModelState.READY
 
+    @property
+    def is_stuck(self) -> bool:
+        """Say whether it served in this life of Triton, and could not be brought back there."""
+        return self._failed_again >= _TRIED_AGAIN
+
     def hosted(self) -> HostedModel:
         """Tell how this version stands."""
         verified = self._verified
-        expected_s = 0.0
-        if verified is not None:
-            expected_s = self._place.load_times.expected_s(verified.fingerprint, synthetic=verified.synthetic)
-        return HostedModel(
+        told = HostedModel(
             name=self.model.name,
             version=self.model.version,
             state=self._state,
             since=self._since,
-            expected_s=expected_s,
             detail=self._detail,
-            context=verified.context if verified else 0,
-            slots=verified.slots if verified else 0,
-            fingerprint=verified.fingerprint if verified else "",
+            tasks=self.model.tasks,
             default=self.model.default,
+            life=self._life,
+        )
+        if verified is None:
+            return told
+        gauges = self._place.gauges.get(self.model.key, Gauges()) if self.is_ready else Gauges()
+        return msgspec.structs.replace(
+            told,
+            expected_s=self._place.load_times.expected_s(verified.fingerprint, synthetic=verified.synthetic),
+            context=verified.context,
+            slots=verified.slots,
+            fingerprint=verified.fingerprint,
+            running=gauges.running,
+            waiting=gauges.waiting,
+            kv_cache_usage=gauges.kv_cache_usage,
         )
 
     async def run(self) -> None:
         """Bring the version up, watch it, and bring it up again when it fails."""
-        pause_s = self._place.pace.first_pause_s
+        pace = self._place.pace
+        pause_s = 0.0
         while True:
+            begun = time.monotonic()
             try:
                 await self._bring_up()
-                pause_s = self._place.pace.first_pause_s
-                await self._watch()
+                begun = time.monotonic()
+                await Watch(*self.model.key, self.model.tasks[0], self.stubs, self._place).until_lost()
             except (Unverified, ControlFailed, OSError) as error:
-                if self.is_ready:
-                    self._place.lost()
-                self._turn(ModelState.FAILED, str(error))
+                served = self.is_ready and time.monotonic() - begun > pace.settled_s
+                await self._fail(error)
+                # One that served for a while is brought back at once; one that fails again and again can wait.
+                pause_s = 0.0 if served else min(max(2 * pause_s, pace.first_pause_s), pace.longest_pause_s)
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    async def retire(self) -> None:
-        """Take the version out of service. Raises ControlFailed.
-
-        Triton unloads a model with all its versions; where there are others, it is told to load what is left instead.
-        """
-        name, place = self.model.name, self._place
-        layout.remove(name, self.model.version, place.repository)
-        if any(other == name for other, _ in layout.laid_out(place.repository)):
-            await place.control.load(name, place.pace.load_timeout_s)
-        else:
-            await place.control.unload(name, place.pace.load_timeout_s)
 
     async def _bring_up(self) -> None:
         self._turn(ModelState.VERIFYING)
         verified = self._verified = await asyncio.to_thread(layout.verify, self.model)
-        async with self._place.loading:
-            self._turn(ModelState.LOADING)
+        if self._has_served:
+            # It has its place already; what is loaded for the first time waits, or is waited for, elsewhere.
             await self._load(verified)
+        else:
+            async with self._place.loading:
+                await self._load(verified)
+        self._found, self._has_served, self._failed_again = False, True, 0
         self._turn(ModelState.READY)
 
     async def _load(self, verified: Verified) -> None:
-        """Load and prove, unless Triton serves just this already, as when only the agent was started anew."""
+        """Load and prove, unless Triton serves just this already: then whoever watches it will see how it does."""
         place, begun = self._place, time.monotonic()
-        changed = await asyncio.to_thread(layout.lay_out, verified, place.repository)
-        missing = changed or self.model.key not in await place.control.ready()
-        if missing:
-            await place.control.load(self.model.name, place.pace.load_timeout_s)
+        self._turn(ModelState.LOADING)
+        async with place.shelves[self.model.name]:
+            missing = self.model.key not in await place.control.ready()
+            if missing:
+                await asyncio.to_thread(layout.check_room, verified, place.repository)
+            missing |= await asyncio.to_thread(layout.lay_out, verified, place.repository)
+            if not missing:
+                return
+            await self._have_loaded()
         self._turn(ModelState.PROVING)
-        await self._prove()
-        if missing:
-            place.load_times.remember(verified.fingerprint, time.monotonic() - begun)
+        await place.control.prove(*self.model.key, self.model.tasks[0], place.pace.canary_timeout_s)
+        place.load_times.remember(verified.fingerprint, time.monotonic() - begun)
 
-    async def _watch(self) -> None:
-        """Return, by raising ControlFailed, when the version no longer answers."""
-        while True:
-            await asyncio.sleep(self._place.pace.canary_every_s)
-            if self.model.key not in await self._place.control.ready():
-                raise ControlFailed("Triton serves it no longer.")
-            await self._prove()
-
-    async def _prove(self) -> None:
-        """Have a token generated. Triton takes a version for ready whose process is dead, until it is retired."""
-        control, pace = self._place.control, self._place.pace
+    async def _have_loaded(self) -> None:
+        place, (name, version) = self._place, self.model.key
+        self._found = False
+        self._turn(ModelState.LOADING)
+        before = place.processes.stubs(name, version)
         try:
-            try:
-                await control.prove(self.model.name, self.model.version, pace.canary_timeout_s)
-            except NoAnswer:
-                # All slots may be taken for longer than that; whoever refuses promptly is alive.
-                await control.ping(self.model.name, self.model.version, pace.canary_timeout_s)
-        except ControlFailed:
-            await self.retire()
-            raise
+            await place.control.load(name, place.pace.load_timeout_s)
+        except NoAnswer as error:
+            raise ControlFailed(f"It was not loaded within {place.pace.load_timeout_s:.0f} s.") from error
+        finally:
+            # Whatever becomes of the load, these are its processes, and no other's.
+            self.stubs = [stub for stub in place.processes.stubs(name, version) if stub not in before]
+            self._life = _life(self.stubs)
+
+    async def _fail(self, error: Exception) -> None:
+        """Say so, and clear away what is left, so that it neither keeps memory nor hinders other versions' loads."""
+        _log.warning("%s:%s: %s", *self.model.key, error)
+        self._found = False
+        if self._has_served and not self.is_ready and isinstance(error, ControlFailed):
+            self._failed_again += 1
+        self._turn(ModelState.FAILED, str(error))
+        # A process that hangs would never let itself be unloaded, nor end a load.
+        self._place.processes.kill(self.stubs)
+        try:
+            await self._place.take_out(*self.model.key)
+        except (ControlFailed, OSError) as another:
+            _log.warning("%s:%s could not be cleared away: %s", *self.model.key, another)
 
     def _turn(self, state: ModelState, detail: str = "") -> None:
+        if self._found and state in _ON_THE_WAY:
+            return
         if state is not self._state:
             self._since = time.time()
         self._state, self._detail = state, detail
         self._place.changed()
+
+
+def _life(stubs: list[psutil.Process]) -> str:
+    """Name this life of an engine: by its process, so that another agent gives it the same name."""
+    if not stubs:
+        return uuid.uuid4().hex
+    return "-".join(f"{stub.pid}.{stub.create_time():.2f}" for stub in stubs)

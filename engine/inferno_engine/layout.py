@@ -13,23 +13,30 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from inferno_engine import digests, machine, safetensors
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
-from inferno_engine.weights import folder_digest
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _SYNTHETIC = re.compile(r'key:\s*"engine"\s*value:\s*\{\s*string_value:\s*"synthetic"')
+_FLOAT_BYTES = {"float32": 4, "float": 4, "bfloat16": 2, "float16": 2, "half": 2}
+# Where there is a GPU, weights and KV cache go there, and the engine sees for itself whether they fit.
+_GPU = Path("/dev/nvidiactl")
+_ADAPTERS = "multi_lora.json"
+# Stands in each model's folder that was laid out here; no other is ever changed or removed.
+_MARK = ".inferno"
 
 
 class Verified(NamedTuple):
-    """A version that may be loaded: its files, and what they say of it."""
+    """A version that may be loaded: its files, and what they say of it. `adapters` are LoRA's, folders by name."""
 
     model: DesiredModel
     config: str
     arguments: dict[str, Any]
     fingerprint: str
     synthetic: bool
+    adapters: dict[str, str]
 
     @property
     def context(self) -> int:
@@ -44,51 +51,101 @@ class Verified(NamedTuple):
 
 def verify(model: DesiredModel) -> Verified:
     """Check a version by all that is known of it. Raises Unverified. Reads the weights: seconds for gigabytes."""
-    if not _NAME.fullmatch(model.name):
-        raise Unverified(f"Model name {model.name!r} must match {_NAME.pattern}.")
-    if not _VERSION.fullmatch(model.version):
-        raise Unverified(f"Version {model.version!r} of {model.name} must be a number from 1 on.")
+    check_name(model.name, model.version)
     source = _real(Path(model.source), model)
     config = _text(source / "config.pbtxt", model)
     arguments = _arguments(_text(source / model.version / "model.json", model), model) | dict(model.arguments)
     if model.weights:
         _check_weights(_real(Path(model.weights), model), model)
         arguments["model"] = model.weights
-    known = json.dumps([config, arguments | {"model": model.digest}], sort_keys=True)
-    fingerprint = f"{model.name}-{hashlib.sha256(known.encode()).hexdigest()[:12]}"
-    return Verified(model, config, arguments, fingerprint, bool(_SYNTHETIC.search(config)))
+    adapters = _adapters(source / model.version / _ADAPTERS, model)
+    fingerprint = f"{model.name}-{_digest(config, arguments | {'model': model.digest}, adapters)}"
+    return Verified(model, config, arguments, fingerprint, bool(_SYNTHETIC.search(config)), adapters)
+
+
+def check_name(name: str, version: str) -> None:
+    """Raise Unverified unless both are harmless as names of folders and in addresses."""
+    if not _NAME.fullmatch(name):
+        raise Unverified(f"Model name {name!r} must match {_NAME.pattern}.")
+    if not _VERSION.fullmatch(version):
+        raise Unverified(f"Version {version!r} of {name} must be a number from 1 on.")
+
+
+def check_room(verified: Verified, repository: Path) -> None:
+    """Raise Unverified if there is no room on the disk for the version's files, or no memory for its engine."""
+    machine.check_disk(repository, len(verified.config) + len(json.dumps(verified.arguments)))
+    if verified.model.weights and not _GPU.exists():
+        machine.check_memory(memory_bytes(verified), machine.look())
+
+
+def memory_bytes(verified: Verified) -> int:
+    """Give what weights and KV cache take at least, if the weights go where the engine's process is."""
+    tensors = safetensors.of_folder(Path(verified.model.weights))
+    each = _FLOAT_BYTES.get(str(verified.arguments.get("dtype", "auto")))
+    return tensors.memory_bytes(each) + int(verified.arguments.get("kv_cache_memory_bytes") or 0)
 
 
 def lay_out(verified: Verified, repository: Path) -> bool:
-    """Write the version into Triton's repository, beside others of the model; say whether anything changed."""
-    folder = repository / verified.model.name
-    version = folder / verified.model.version
-    version.mkdir(parents=True, exist_ok=True)
-    changed = _replace(version / "model.json", json.dumps(verified.arguments, indent=2))
-    return _replace(folder / "config.pbtxt", verified.config) or changed
+    """Write the version into Triton's repository, beside others of the model; say whether anything changed.
+
+    Raises Unverified where the folder is somebody else's, or where the model's configuration would change under other
+    versions: Triton would load those again, with all that they have in hand.
+    """
+    name, version = verified.model.key
+    others = {other for other in laid_out(repository) if other[0] == name} - {(name, version)}
+    config = repository / name / "config.pbtxt"
+    same = _content(config) == verified.config
+    if config.exists() and not same and not (config.parent / _MARK).exists():
+        raise Unverified(
+            f"{config.parent} was not laid out by this agent. Remove it, or give the agent another folder."
+        )
+    if others and not same:
+        raise Unverified(
+            f"{name}:{version} has another config.pbtxt than the versions that serve. All versions of a model share "
+            "one: give it the same, or another name."
+        )
+    config.parent.joinpath(version).mkdir(parents=True, exist_ok=True)
+    _replace(config.parent / _MARK, "Laid out by Inferno's agent, which writes here alone.\n")
+    changed = _replace(config.parent / version / "model.json", json.dumps(verified.arguments, indent=2))
+    if verified.adapters:
+        changed |= _replace(config.parent / version / _ADAPTERS, json.dumps(verified.adapters, indent=2))
+    return _replace(config, verified.config) or changed
 
 
 def remove(name: str, version: str, repository: Path) -> None:
     """Take a version out of the repository, and the model with its last version."""
     folder = repository / name
+    if not (folder / _MARK).exists():
+        return
     shutil.rmtree(folder / version, ignore_errors=True)
     if not any(path.is_dir() for path in folder.glob("*")):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def laid_out(repository: Path) -> set[tuple[str, str]]:
-    """Give name and version of all that stands in the repository."""
-    return {(path.parent.parent.name, path.parent.name) for path in repository.glob("*/*/model.json")}
+    """Give name and version of all that was laid out in the repository."""
+    folders = [path.parent for path in repository.glob("*/*/model.json")]
+    return {(folder.parent.name, folder.name) for folder in folders if (folder.parent / _MARK).exists()}
+
+
+def keep_only(kept: set[tuple[str, str]], repository: Path) -> None:
+    """Take out what an earlier life left: Triton loads every version of a model that it finds."""
+    for name, version in laid_out(repository) - kept:
+        remove(name, version, repository)
 
 
 def _replace(file: Path, text: str) -> bool:
     """Write a file only if it would change: Triton reloads what looks newer."""
-    if file.is_file() and file.read_text() == text:
+    if _content(file) == text:
         return False
     beside = file.with_name(f".{file.name}.new")
     beside.write_text(text)
     beside.replace(file)
     return True
+
+
+def _content(file: Path) -> str | None:
+    return file.read_text() if file.is_file() else None
 
 
 def _real(folder: Path, model: DesiredModel) -> Path:
@@ -108,6 +165,24 @@ def _text(file: Path, model: DesiredModel) -> str:
         raise Unverified(f"{model.name}:{model.version}: {file} can't be read: {error.strerror}.") from error
 
 
+def _digest(config: str, arguments: dict[str, Any], adapters: dict[str, str]) -> str:
+    """Digest all that decides what an engine says."""
+    known: list[Any] = [config, arguments]
+    if adapters:
+        known.append({name: digests.folder_digest(Path(folder)) for name, folder in adapters.items()})
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _adapters(file: Path, model: DesiredModel) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    try:
+        adapters = msgspec.json.decode(_text(file, model), type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise Unverified(f"{model.name}:{model.version}: {_ADAPTERS} must map names to folders: {error}.") from error
+    return {name: str(_real(Path(folder), model)) for name, folder in adapters.items()}
+
+
 def _arguments(text: str, model: DesiredModel) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
@@ -116,7 +191,14 @@ def _arguments(text: str, model: DesiredModel) -> dict[str, Any]:
 
 
 def _check_weights(weights: Path, model: DesiredModel) -> None:
-    found = folder_digest(weights)
+    if model.files:
+        differs = digests.difference(digests.manifest(weights), model.files)
+        if differs is not None:
+            raise Unverified(
+                f"{model.name}:{model.version}: the weights in {weights} are not those that were added: {differs}. "
+                "Put back what was there, or add the folder as another version."
+            )
+    found = digests.folder_digest(weights)
     if found != model.digest:
         raise Unverified(
             f"{model.name}:{model.version}: the weights in {weights} have digest {found[:12]}…, "

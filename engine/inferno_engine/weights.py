@@ -3,7 +3,6 @@
 Both ends are checked against recorded digests, and the folder appears under its name only when it is whole.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inferno_engine import conversion
+from inferno_engine.digests import file_digest, folder_digest
 from inferno_engine.environment import Environment
 from inferno_engine.errors import SetupFailed
 from inferno_engine.locks import alone
@@ -47,20 +47,6 @@ def ensure_smollm2(checkout: Path, environment: Environment, report: Report = si
                 _make(environment, target, recorded, report)
     # What was recorded, not what is there now: the agent that loads the weights compares the two.
     return Weights(target, recorded.read_text())
-
-
-def folder_digest(folder: Path) -> str:
-    """Digest the names, lengths and contents of all files of a folder, in the order of their names."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0{file_digest(file)}\n".encode())
-    return digest.hexdigest()
-
-
-def file_digest(file: Path) -> str:
-    """Digest a file of any size."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _make(environment: Environment, target: Path, recorded: Path, report: Report) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,9 +12,9 @@ from inferno_engine import desired
 from inferno_engine.agent import Agent, Post
 from inferno_engine.desired import DesiredModel
 from inferno_engine.fake import FakeControl
-from inferno_engine.keeper import Pace
+from inferno_engine.place import Pace
 
-PACE = Pace(canary_every_s=0.02, first_pause_s=0.01)
+PACE = Pace(canary_every_s=0.02, heartbeat_every_s=0.02, first_pause_s=0.01, unload_timeout_s=0.2)
 
 
 class Notices:
@@ -111,12 +112,11 @@ async def test_one_that_is_only_busy_is_left_alone(notices: Notices, control: Fa
     assert control.unloads == []
 
 
-async def test_a_triton_that_began_anew_is_loaded_again_under_another_incarnation(
-    notices: Notices, control: FakeControl
-):
-    before = (await notices.until(in_state(ModelState.READY))).incarnation
+async def test_a_triton_that_began_anew_is_loaded_again_as_another_life(notices: Notices, control: FakeControl):
+    before = (await notices.until(in_state(ModelState.READY))).models[0].life
+    assert before
     control.restart()
-    await notices.until(lambda host: host.incarnation not in ("", before) and in_state(ModelState.READY)(host))
+    await notices.until(lambda host: in_state(ModelState.READY)(host) and host.models[0].life != before)
 
 
 async def test_what_is_no_longer_desired_is_unloaded(notices: Notices, control: FakeControl, post: Post):
@@ -125,6 +125,81 @@ async def test_what_is_no_longer_desired_is_unloaded(notices: Notices, control: 
     await notices.until(lambda host: host.models == ())
     assert control.served == set()
     assert not (post.repository / "small").exists()
+
+
+async def test_one_that_retires_is_told_until_its_last_words_are_said(
+    notices: Notices, control: FakeControl, post: Post
+):
+    await notices.until(in_state(ModelState.READY))
+    control.draining.add("small")
+    desired.write(post.desired, [])
+    await notices.until(in_state(ModelState.RETIRING))
+    assert control.unloads == ["small"]
+    control.draining.clear()
+    await notices.until(lambda host: host.models == ())
+
+
+async def test_an_unload_that_hangs_holds_up_nobody(notices: Notices, control: FakeControl, post: Post):
+    await notices.until(in_state(ModelState.READY))
+    control.unloading.clear()
+    (model,) = desired.read(post.desired)
+    other = msgspec.structs.replace(model, name="other")
+    desired.write(post.desired, [other])
+    states = {"small": ModelState.RETIRING, "other": ModelState.READY}
+    await notices.until(lambda host: {model.name: model.state for model in host.models} == states)
+    control.unloading.set()
+    await notices.until(lambda host: [model.name for model in host.models] == ["other"])
+
+
+async def test_another_default_leaves_what_serves_alone(notices: Notices, control: FakeControl, post: Post):
+    before = await notices.until(in_state(ModelState.READY))
+    (model,) = desired.read(post.desired)
+    desired.write(post.desired, [msgspec.structs.replace(model, default=False)])
+    after = await notices.until(lambda host: not host.models[0].default)
+    assert (after.models[0].state, after.models[0].life) == (ModelState.READY, before.models[0].life)
+    assert control.loads == ["small"]
+
+
+async def test_an_embedding_model_is_asked_for_an_embedding(notices: Notices, control: FakeControl, post: Post):
+    (model,) = desired.read(post.desired)
+    desired.write(post.desired, [msgspec.structs.replace(model, name="vectors", tasks=("embedding",))])
+    host = await notices.until(
+        lambda host: [model.name for model in host.models if in_state(ModelState.READY)(host)] == ["vectors"]
+    )
+    assert host.models[0].tasks == ("embedding",)
+    assert control.tasks[-1] == "embedding"
+
+
+async def test_a_load_past_its_deadline_is_given_up_and_others_go_on(post: Post, control: FakeControl):
+    control.gate.clear()
+    pace = dataclasses.replace(PACE, load_timeout_s=0.05)
+    notices = Notices()
+    task = asyncio.create_task(Agent(post, control, notices.publish, pace).run())
+    failed = await notices.until(in_state(ModelState.FAILED))
+    assert "not loaded within" in failed.models[0].detail
+    control.gate.set()
+    await notices.until(in_state(ModelState.READY))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_machine_is_told(notices: Notices):
+    host = await notices.until(in_state(ModelState.READY))
+    assert host.cores >= 1
+    assert host.memory_bytes >= host.memory_available_bytes > 0
+
+
+async def test_what_an_earlier_life_left_is_not_loaded(notices: Notices, control: FakeControl, post: Post):
+    await notices.until(in_state(ModelState.READY))
+    left = post.repository / "small" / "7"
+    shutil.copytree(post.repository / "small" / "1", left)
+    control.alive = False
+    await notices.until(lambda host: host.models == ())
+    control.restart()
+    control.alive = True
+    await notices.until(in_state(ModelState.READY))
+    assert not left.exists()
+    assert control.served == {("small", "1")}
 
 
 async def test_other_arguments_load_the_version_again(notices: Notices, control: FakeControl, post: Post):

@@ -18,7 +18,7 @@ async def test_a_living_model_proves_itself(synthetic: Server):
     control = TritonControl(synthetic.address)
     assert await control.live()
     assert await control.ready() == {("synthetic", "1")}
-    await control.prove("synthetic", "1", 10)
+    await control.prove("synthetic", "1", "chat", 10)
     await control.ping("synthetic", "1", 10)
     await control.close()
 
@@ -31,7 +31,7 @@ async def test_a_full_engine_answers_the_ping_alone(synthetic: Server):
     for stream in holding:
         await asyncio.to_thread(stream.next)
     with pytest.raises(NoAnswer):
-        await control.prove("synthetic", "1", 1)
+        await control.prove("synthetic", "1", "chat", 1)
     await control.ping("synthetic", "1", 10)
     for stream in holding:
         stream.hang_up()
@@ -43,10 +43,10 @@ async def test_a_killed_stub_is_seen_by_the_canary_though_triton_takes_it_for_re
     os.kill(own_synthetic.stubs()[0], signal.SIGKILL)
     assert await control.ready() == {("synthetic", "1")}
     with pytest.raises(ControlFailed):
-        await control.prove("synthetic", "1", 10)
+        await control.prove("synthetic", "1", "chat", 10)
     await control.unload("synthetic", 10)
     await control.load("synthetic", 30)
-    await control.prove("synthetic", "1", 10)
+    await control.prove("synthetic", "1", "chat", 10)
     await control.close()
 
 
@@ -61,7 +61,7 @@ async def test_a_dead_version_is_cleared_beside_one_that_goes_on(own_synthetic: 
     await asyncio.to_thread(stream.next)
     os.kill(first, signal.SIGKILL)
     with pytest.raises(ControlFailed):
-        await control.prove("synthetic", "1", 10)
+        await control.prove("synthetic", "1", "chat", 10)
     shutil.rmtree(model / "1")
     await control.load("synthetic", 30)
     assert await control.ready() == {("synthetic", "2")}
@@ -70,8 +70,8 @@ async def test_a_dead_version_is_cleared_beside_one_that_goes_on(own_synthetic: 
         _, final = await asyncio.to_thread(stream.next)
     shutil.copytree(model / "2", model / "1")
     await control.load("synthetic", 30)
-    await control.prove("synthetic", "1", 10)
-    await control.prove("synthetic", "2", 10)
+    await control.prove("synthetic", "1", "chat", 10)
+    await control.prove("synthetic", "2", "chat", 10)
     stream.close()
     await control.close()
 

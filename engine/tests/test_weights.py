@@ -7,16 +7,6 @@ from inferno_engine.environment import Environment
 from inferno_engine.errors import SetupFailed
 
 
-def test_a_folder_s_digest_knows_names_and_contents(tmp_path: Path):
-    first, second = tmp_path / "a", tmp_path / "b"
-    for folder in (first, second):
-        folder.mkdir()
-        (folder / "model").write_bytes(b"weights")
-    assert weights.folder_digest(first) == weights.folder_digest(second)
-    (second / "model").rename(second / "other")
-    assert weights.folder_digest(first) != weights.folder_digest(second)
-
-
 def test_weights_that_are_there_are_given_at_once(tmp_path: Path):
     (tmp_path / ".cache" / "models" / "smollm2").mkdir(parents=True)
     (tmp_path / ".cache" / "models" / "smollm2.digest").write_text("recorded")

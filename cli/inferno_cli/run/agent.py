@@ -12,7 +12,7 @@ from inferno_core.hosts import Host
 from inferno_core.settings import Settings
 from inferno_engine.agent import Agent, Post
 from inferno_engine.control import TritonControl
-from inferno_engine.keeper import Pace
+from inferno_engine.place import Pace
 from inferno_store import hosts, redis
 from inferno_stream import exposition
 
@@ -55,6 +55,8 @@ def _post(settings: Settings) -> Post:
         repository=agent.repository,
         desired=agent.desired,
         state=agent.state,
+        metrics=agent.metrics,
+        kills=agent.kills_triton,
     )
 
 
@@ -64,4 +66,5 @@ def _pace(settings: Settings) -> Pace:
         load_timeout_s=agent.load_timeout_s,
         canary_timeout_s=agent.canary_timeout_s,
         canary_every_s=agent.canary_every_s,
+        drain_s=agent.drain_s,
     )

@@ -46,6 +46,9 @@ def agent_part(home: Home, ports: Ports, env: Mapping[str, str], index: int, des
         "INFERNO_AGENT__HOST": host,
         "INFERNO_AGENT__GRPC": f"{LOOPBACK}:{numbers.grpc}",
         "INFERNO_AGENT__HTTP": f"{LOOPBACK}:{numbers.http}",
+        "INFERNO_AGENT__METRICS": f"{LOOPBACK}:{numbers.metrics}",
+        # The supervisor starts it again.
+        "INFERNO_AGENT__KILLS_TRITON": "true",
         "INFERNO_AGENT__REPOSITORY": str(triton.repository(home.data / host)),
         "INFERNO_AGENT__DESIRED": str(desired),
         "INFERNO_AGENT__STATE": str(folder),
