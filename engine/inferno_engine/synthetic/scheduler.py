@@ -22,7 +22,7 @@ class Run:
 
     `prefix` names the blocks of its prompt. Its owner is to be told when token `halt` is about to be made. Of runs that
     wait, the one of the lowest priority goes first, then the one that came first. The scheduler keeps the rest, of
-    which `cached` is how much of the prompt needed no reading; `preempted_s` is its owner's.
+    which `cached` is how much of the prompt needed no reading; `last_told_s` is its owner's.
     """
 
     owner: Any
@@ -39,7 +39,7 @@ class Run:
     cached: int | None = None
     blocks: int = 0
     running: bool = False
-    preempted_s: float = 0.0
+    last_told_s: float = 0.0
     # As long as fewer tokens are made, the next one needs nothing but itself.
     free_until: int = -1
 

@@ -79,3 +79,47 @@ class Request:
 
 def get_input_tensor_by_name(request: Request, name: str) -> Tensor | None:
     return request.inputs.get(name)
+
+
+class TritonModelException(Exception):
+    """What Triton refuses."""
+
+
+page: dict[str, float] = {}
+"""All metrics, as name and labels."""
+messages = 0
+"""How often a metric was told something."""
+
+
+class MetricFamily:
+    """The metrics of one name."""
+
+    COUNTER, GAUGE = 0, 1
+
+    def __init__(self, name: str, description: str, kind: int) -> None:
+        self._name = name
+        self._kind = kind
+
+    def Metric(self, labels: Mapping[str, str]) -> "Metric":  # noqa: N802 - Triton's own name
+        return Metric(self._name + "".join(f",{key}={value}" for key, value in labels.items()), self._kind)
+
+
+class Metric:
+    """A metric; one of the same name and labels is the same."""
+
+    def __init__(self, shown: str, kind: int) -> None:
+        self._shown = shown
+        self._kind = kind
+        page.setdefault(shown, 0.0)
+
+    def increment(self, value: float) -> None:
+        global messages
+        assert value >= 0
+        messages += 1
+        page[self._shown] += value
+
+    def set(self, value: float) -> None:
+        global messages
+        assert self._kind == MetricFamily.GAUGE
+        messages += 1
+        page[self._shown] = value

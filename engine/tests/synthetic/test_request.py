@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest
@@ -22,6 +24,11 @@ def test_a_prompt_has_four_forms(prompt: object):
     assert answer.text == request.completion_text("baba babe", temperature=0)
 
 
+def test_the_stock_contract_takes_token_ids_too():
+    (answer,) = request.stock([0, 1], {}).answers(8192)
+    assert answer == request.stock("baba babe", {}).answers(8192)[0]
+
+
 def test_a_list_of_prompts_is_answered_in_order():
     asked = request.completion({"prompt": ["one", "two"], "n": 2, "temperature": 0, "max_tokens": 3})
     texts = [answer.text for answer in asked.answers(100)]
@@ -42,7 +49,12 @@ def test_a_list_of_prompts_is_answered_in_order():
         ({"messages": USER, "n": 1000}, "n"),
         ({"messages": USER, "n": True}, "n"),
         ({"messages": USER, "stop": 4}, "stop"),
-        ({"messages": USER, "logprobs": True}, "logprobs"),
+        ({"messages": USER, "logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"messages": USER, "logit_bias": {"5": 1}}, "logit_bias"),
+        ({"messages": USER, "bad_words": ["x"]}, "bad_words"),
+        ({"messages": USER, "stop_token_ids": "x"}, "stop_token_ids"),
+        ({"messages": USER, "min_p": 2}, "min_p"),
+        ({"messages": USER, "min_tokens": 3, "response_format": {"type": "json_object"}}, "min_tokens"),
         ({"messages": USER, "tool_choice": "required"}, "tool_choice"),
     ],
 )
@@ -55,6 +67,43 @@ def test_what_cannot_be_honoured_is_refused_by_name(body: dict[str, object], par
 def test_fields_that_ask_for_nothing_are_not_refused():
     body = {"messages": USER, "logprobs": False, "response_format": {"type": "text"}, "logit_bias": {}, "foreign": 1}
     assert request.chat(body).n == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        {"continue_final_message": True, "add_generation_prompt": False},
+        {"add_generation_prompt": False},
+    ],
+)
+def test_what_a_template_would_show_shapes_the_answer(other: dict[str, object]):
+    assert request.chat_text(USER, temperature=0) != request.chat_text(USER, temperature=0, **other)
+
+
+def test_calls_that_were_made_shape_the_answer():
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    said = [*USER, {"role": "assistant", "content": None, "tool_calls": calls}]
+    assert request.chat_text(said, temperature=0) != request.chat_text([*USER, {"role": "assistant"}], temperature=0)
+
+
+def test_log_probabilities_are_asked_for_in_two_ways():
+    assert request.chat({"messages": USER, "logprobs": True}).logprobs == 0
+    assert request.chat({"messages": USER, "logprobs": True, "top_logprobs": 3}).logprobs == 3
+    assert request.completion({"prompt": "p", "logprobs": 2}).logprobs == 2
+    assert request.stock("p", {"logprobs": "2"}).logprobs == 2
+
+
+def test_who_has_the_prompt_repeated_may_want_nothing_else():
+    asked = request.completion({"prompt": ["one", "two"], "echo": True, "max_tokens": 0, "n": 2})
+    assert [answer.text for answer in asked.answers(100)] == [""] * 4
+    assert [asked.prompt(choice) for choice in range(4)] == ["one", "one", "two", "two"]
+
+
+def test_an_answer_can_have_a_form():
+    said = request.chat_text(USER, response_format={"type": "json_object"})
+    assert isinstance(json.loads(said), dict)
+    assert request.completion_text("p", structured_outputs={"choice": ["so"]}) == "so"
 
 
 def test_what_does_not_fit_the_context_is_refused():

@@ -134,10 +134,9 @@ def sources() -> Iterator[Source]:
 
 def _histogram(name: str, about: str, spread: Callable[[Stats], Spread]) -> Iterator[Source]:
     """Give what a histogram consists of, as Prometheus has it."""
+    bucket = f"{name}_bucket"
     for place, bound in enumerate(spread(Stats()).bounds):
-        yield Source(
-            f"{name}_bucket", about, True, {"le": f"{bound:g}"}, lambda stats, i=place: spread(stats).counts[i]
-        )
-    yield Source(f"{name}_bucket", about, True, {"le": "+Inf"}, lambda stats: spread(stats).count)
+        yield Source(bucket, about, True, {"le": f"{bound:g}"}, lambda stats, i=place: spread(stats).counts[i])
+    yield Source(bucket, about, True, {"le": "+Inf"}, lambda stats: spread(stats).count)
     yield Source(f"{name}_sum", about, True, {}, lambda stats: spread(stats).sum)
     yield Source(f"{name}_count", about, True, {}, lambda stats: spread(stats).count)

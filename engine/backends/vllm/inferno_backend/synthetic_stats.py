@@ -20,26 +20,26 @@ class Observer:
     def observe(self, step: Step, now: float) -> None:
         """Count a step that ended `now`."""
         stats = self._stats
-        since = now - stats.last_step
+        before = stats.last_step
         gained = len(step.advanced) + sum(run.made > start for run, start in step.ended)
         stats.steps += 1
         stats.last_step = now
-        stats.step_time.observe(since)
+        stats.step_time.observe(now - before)
         stats.generation_tokens += gained
         stats.preemptions += len(step.preempted)
         # Whoever had a token in the step before has waited just as long as the step took.
-        stats.itl.observe(since, gained - len(step.begun))
+        stats.itl.observe(now - before, gained - len(step.begun))
         for run in step.begun:
             self._observe_first(run, now)
         for run in step.preempted:
-            run.preempted_s = now
+            run.last_told_s = now if run in step.advanced else before
         self._count_now()
 
     def _observe_first(self, run: Run, now: float) -> None:
         """Count the first token of a run since it was given a slot."""
         owner: Generation = run.owner
-        if run.preempted_s:
-            self._stats.itl.observe(now - run.preempted_s)
+        if run.last_told_s:
+            self._stats.itl.observe(now - run.last_told_s)
             return
         if owner.counts_prompt(run):
             self._stats.prompt_tokens += run.prompt_tokens
