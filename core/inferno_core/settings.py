@@ -128,6 +128,10 @@ class SyntheticSettings(_Group):
     step_ms: float = Field(default=20.0, ge=0, description="How long a step takes, in ms. 0: as fast as it goes.")
     slots: int = Field(default=64, ge=1, description="Generations that run at once; more wait in the engine.")
     context: int = Field(default=8192, ge=16, description="The longest prompt and answer together, in tokens.")
+    faults: bool = Field(
+        default=False,
+        description="Whether a request may ask for a fault, by the field `synthetic_fault`. Meant for tests alone.",
+    )
 
 
 class AgentSettings(_Group):

@@ -27,7 +27,7 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: str = ""
     digest: str = ""
     default: bool = False
-    arguments: tuple[tuple[str, int | float], ...] = ()
+    arguments: tuple[tuple[str, int | float | bool], ...] = ()
     files: dict[str, str] = {}
     tasks: tuple[str, ...] = GENERATES
 
@@ -47,8 +47,11 @@ def synthetic(checkout: Path, settings: SyntheticSettings, *, default: bool) -> 
         ("step_ms", settings.step_ms),
         ("max_num_seqs", settings.slots),
         ("max_model_len", settings.context),
+        ("faults", settings.faults),
     )
-    return DesiredModel("synthetic", "1", str(_source(checkout, "synthetic")), default=default, arguments=arguments)
+    source = str(_source(checkout, "synthetic"))
+    tasks = (*GENERATES, "embedding")
+    return DesiredModel("synthetic", "1", source, default=default, arguments=arguments, tasks=tasks)
 
 
 def smollm2(checkout: Path, weights: Weights, *, default: bool) -> DesiredModel:
