@@ -22,7 +22,7 @@ def make(config: dict[str, Any], folder: Path) -> Engine:
         return SyntheticEngine(**arguments)
     if kind == "vllm":
         settled = machine.settle(arguments)
-        from inferno_backend.vllm_engine import VllmEngine
+        from inferno_backend.vllm_engine.engine import VllmEngine
 
         return VllmEngine(config["name"], settled)
     raise ValueError(f"Parameter engine of config.pbtxt is {kind!r}; it must be vllm or synthetic.")

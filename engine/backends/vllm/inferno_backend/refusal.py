@@ -10,6 +10,8 @@ from typing import Any
 from inferno_core.errors import ContextLengthExceeded, EngineFailed, InfernoError, InvalidRequest, Unavailable
 
 _TOO_LONG = re.compile(r"context length|max_model_len|maximum model length", re.IGNORECASE)
+# Where a prompt stands, whichever surface it came by.
+_PROMPTS = ("messages", "prompt", "input")
 # Where sentences have a field: first, in quotes, after `$.`; or a word with an underscore anywhere.
 _FIELD = re.compile(r"^\w+|(?<=[.`'\"])\w+|\w+_\w+")
 
@@ -27,7 +29,7 @@ def refusal(status: int, said: str, param: str | None, asked: Mapping[str, Any],
         return ContextLengthExceeded(
             f"This model's context is {context} tokens; the prompt and the answer that is asked for do not fit. "
             "Shorten one of them.",
-            param=param,
+            param=param if param in asked else next((field for field in _PROMPTS if field in asked), None),
         )
     return misfit(param if param in asked else _named(said, asked), asked)
 

@@ -17,11 +17,13 @@ from inferno_backend.vllm_engine.lane import Lane
 from inferno_backend.vllm_engine.past import Past
 from inferno_backend.vllm_engine.render import ChoiceRender, DeltaRender, numbered
 from inferno_backend.vllm_engine.run import ChoiceSeat, Run
-from inferno_backend.vllm_engine.serving import Serving
+from inferno_backend.vllm_engine.serving import Asked, Serving
 from inferno_core.errors import EngineFailed, InvalidRequest
 
 _MOST_CHOICES = 128
 _SEEDS = 1 << 63
+# What makes the engine follow a grammar.
+_GRAMMARS = ("response_format", "structured_outputs", "tools")
 
 
 @dataclass(slots=True)
@@ -62,14 +64,14 @@ class Admission:
         opening: list[Choice] = []
         admitted = Admitted(ChoiceRender(lanes, n, opening, chat=call.surface == "chat"))
         for body in bodies:
-            first = len(lanes) * n
-            lane, seats = await self._lane(run, call, body, range(first, first + n), pasts)
+            indices = range(len(lanes) * n, (len(lanes) + 1) * n)
+            lane, seats = await self._lane(run, call, body, indices, pasts)
             lanes.append(lane)
-            objects = _opened(lane.begin(compat.output(seats[0].request, None)), first)
+            objects = _opened(lane.begin(compat.output(seats[0].request, None)), indices.start)
+            # What a choice's frames begin with is its opening, so as many of that were told.
             opening += [said for said, place in objects if place >= len(pasts[said.index].pieces)]
-            opened = len(objects) // n
-            for seat, mine in zip(seats, pasts[first : first + n], strict=True):
-                await self._go_on(lane, seat, mine, opened, admitted)
+            for seat in seats:
+                await self._go_on(lane, seat, pasts[seat.index], len(objects) // n, admitted)
             admitted.prompt_tokens += len(seats[0].request.prompt_token_ids)
         return admitted
 
@@ -81,13 +83,25 @@ class Admission:
         lane, asked = await self._serving.lane(call.surface, body, id, len(indices))
         if call.allowance is not None:
             asked.params.max_tokens = min(asked.params.max_tokens, call.allowance)
-        request = self._core.request(id, asked.prompt, asked.params, call.priority, **asked.more)
-        for name, value in asked.reasoning.items():
-            setattr(request, name, value)
+        request = self._request(id, asked, body, call.priority)
         seed = _seed(asked.params)
         return lane, [
             _seat(run, request, index, place, seed, pasts[index].tokens) for place, index in enumerate(indices)
         ]
+
+    def _request(self, id: str, asked: Asked, body: Mapping[str, Any], priority: int) -> compat.EngineCoreRequest:
+        """Make the engine's request. Here vLLM finds a grammar that can't be, without saying where it stands."""
+        try:
+            request = self._core.request(id, asked.prompt, asked.params, priority, **asked.more)
+        except Exception as error:
+            known = self._core.error(error, body)
+            field = next((name for name in _GRAMMARS if body.get(name)), None)
+            if asked.params.structured_outputs is None or field is None or known.param or known.status >= 500:
+                raise
+            raise InvalidRequest(f"{field} holds no grammar that can be followed; mend it.", param=field) from error
+        for name, value in asked.reasoning.items():
+            setattr(request, name, value)
+        return request
 
     async def _go_on(self, lane: Lane, seat: ChoiceSeat, mine: Past, opened: int, admitted: Admitted) -> None:
         """Take a choice up where it was; most begin at their first token."""

@@ -109,13 +109,16 @@ class VllmEngine:
             asked = run.call.body if isinstance(run.call, OpenAICall) else run.call.sampling
             known = self._core.error(error, asked)
             # vLLM takes a TypeError for a wrong value of the client's; only the log can tell whether it was one.
-            if error is not known and (isinstance(known, EngineFailed) or isinstance(error, TypeError)):
+            surprising = isinstance(known, EngineFailed) or isinstance(error, TypeError)
+            if surprising and error is not known and self.dead is None:
                 _log.exception("A generation failed.")
             run.fail(known)
             self._steps.stepped()
 
     async def _take(self, run: Run) -> None:
         call = run.call
+        if self.dead is not None:
+            raise EngineFailed("The engine has stopped; try again.")
         if isinstance(call, OpenAICall) and call.surface not in self.tasks:
             has = ", ".join(self.tasks)
             raise InvalidRequest(f"This model has no surface {call.surface}; it has: {has}.", param="model")

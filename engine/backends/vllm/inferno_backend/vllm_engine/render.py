@@ -29,12 +29,12 @@ _ended = msgspec.json.Decoder(_Ended)
 
 
 class ChoiceRender:
-    """Makes OpenAI's choice objects: choice `i` is the `i % n`th of lane `i // n`. `opening` comes with the first."""
+    """Makes OpenAI's choice objects: choice `i` is the `i % n`th of lane `i // n`. `opening` comes first of all."""
 
-    def __init__(self, lanes: Sequence[Lane], n: int, opening: Sequence[Choice], *, chat: bool) -> None:
+    def __init__(self, lanes: Sequence[Lane], n: int, opening: list[Choice], *, chat: bool) -> None:
         self._lanes = lanes
         self._n = n
-        self._opening = list(opening)
+        self._opening = opening
         self._empty = b'{"index":%d,"delta":{},"finish_reason":null}' if chat else b'{"index":%d,"text":""}'
         self._held: list[Gain] = []
         self._rested_s = 0.0
