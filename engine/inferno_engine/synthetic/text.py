@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from inferno_engine.synthetic import words
 from inferno_engine.synthetic.draws import Draws
-from inferno_engine.synthetic.forms import Form, ToolCall
+from inferno_engine.synthetic.forms import Form, Formed, ToolCall
 
 SHORTEST, LONGEST = 16, 200
 _PIECES = re.compile(r" ?\w{1,6}|\W")
@@ -46,27 +46,23 @@ class Sampling:
 class Answer:
     """A whole answer.
 
-    `spelt` is what its tokens spell, token k up to character `ends[k]`, and what is told of it ends at `cut`. It is
-    the arguments of `calls`, if there are any.
+    Token k spells what lies up to character `ends[k]` of `spelt`; without that they spell words with a space between
+    two, and it is left to whoever tells a part of it to write that part. What is told ends at `cut`. It is the
+    arguments of `calls`, if there are any.
     """
 
     prompt_tokens: int
     tokens: tuple[int, ...]
-    spelt: str
     ends: Sequence[int]
     cut: int
     finish: str
+    spelt: str | None = None
     calls: tuple[ToolCall, ...] = ()
 
     @property
     def text(self) -> str:
         """All that the answer says."""
-        return self.spelt[: self.cut]
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether each token but the first is told as a space and its word."""
-        return isinstance(self.ends, range) and self.cut == len(self.spelt)
+        return self.span(0, len(self.tokens))
 
     def place(self, token: int) -> int:
         """Say at which character of the text a token begins."""
@@ -74,10 +70,15 @@ class Answer:
 
     def span(self, start: int, stop: int) -> str:
         """Give the text that tokens `start` to `stop` add: nothing, behind the cut."""
-        return self.spelt[self.place(start) : self.place(stop)]
+        if self.spelt is not None:
+            return self.spelt[self.place(start) : self.place(stop)]
+        text = words.decode(self.tokens[start:stop])
+        return f" {text}" if start and text else text
 
     def spelling(self, token: int) -> str:
         """Spell one token, behind the cut too."""
+        if self.spelt is None:
+            return self.span(token, token + 1)
         return self.spelt[self.ends[token - 1] if token else 0 : self.ends[token]]
 
 
@@ -98,8 +99,11 @@ def answer(
     key = _key(prompt, sampling, choice)
     limits = (context - prompt_tokens, sampling.max_tokens, allowance)
     most = max(0, min(limit for limit in limits if limit is not None))
-    whole = _prose(key, sampling, most) if form is None else _formed(Draws(key), form, most)
-    return _stopped(replace(whole, prompt_tokens=prompt_tokens), sampling)
+    if form is None:
+        whole = _prose(key, sampling, prompt_tokens, most)
+    else:
+        whole = _formed(form(Draws(key)), prompt_tokens, most)
+    return _stopped(whole, sampling)
 
 
 def _key(prompt: str, sampling: Sampling, choice: int) -> bytes:
@@ -112,35 +116,34 @@ def _key(prompt: str, sampling: Sampling, choice: int) -> bytes:
     return digest.digest()
 
 
-def _prose(key: bytes, sampling: Sampling, most: int) -> Answer:
+def _prose(key: bytes, sampling: Sampling, prompt_tokens: int, most: int) -> Answer:
     natural = SHORTEST + int.from_bytes(key[:4], "big") % (LONGEST - SHORTEST + 1)
     ends_itself = sampling.max_tokens is None and not sampling.endless
     wanted = max(natural, sampling.min_tokens) if ends_itself else most
     length = min(most, wanted)
     # One digest as long as the answer, of which a shorter one is the beginning: two bytes a token.
     drawn = array("H", hashlib.shake_128(key).digest(2 * length))
-    vocabulary = words.VOCABULARY
-    size = len(vocabulary)
+    size = len(words.VOCABULARY)
     tokens = tuple([number % size for number in drawn])
-    spelt = " ".join([vocabulary[token] for token in tokens])
     ends = range(words.LENGTH, (words.LENGTH + 1) * length, words.LENGTH + 1)
-    return Answer(0, tokens, spelt, ends, len(spelt), "stop" if ends_itself and length == wanted else "length")
+    finish = "stop" if ends_itself and length == wanted else "length"
+    return Answer(prompt_tokens, tokens, ends, ends[-1] if length else 0, finish)
 
 
-def _formed(draws: Draws, form: Form, most: int) -> Answer:
-    made = form(draws)
+def _formed(made: Formed, prompt_tokens: int, most: int) -> Answer:
     pieces = _PIECES.findall(made.text)
     tokens = tuple(words.token(piece) for piece in pieces[:most])
     ends = list(accumulate(len(piece) for piece in pieces[:most]))
     spelt = made.text[: ends[-1] if ends else 0]
     finish = made.finish if len(pieces) <= most else "length"
-    return Answer(0, tokens, spelt, ends, len(spelt), finish, made.calls)
+    return Answer(prompt_tokens, tokens, ends, len(spelt), finish, spelt, made.calls)
 
 
 def _stopped(whole: Answer, sampling: Sampling) -> Answer:
     """End `whole` with the token that completes the first stop string, or is the first stop token."""
     if not sampling.stop and not sampling.stop_tokens:
         return whole
+    whole = replace(whole, spelt=whole.text)
     first = whole.ends[sampling.min_tokens - 1] if 0 < sampling.min_tokens <= len(whole.ends) else 0
     found = [*_strings(whole, sampling, first), *_numbers(whole, sampling)]
     if not found:
@@ -152,7 +155,7 @@ def _stopped(whole: Answer, sampling: Sampling) -> Answer:
 def _strings(whole: Answer, sampling: Sampling, first: int) -> Iterator[tuple[int, int, int]]:
     """Find each stop string that is complete behind character `first`: by which token, where, and where the cut is."""
     for stop in sampling.stop:
-        begin = whole.spelt.find(stop, max(0, first - len(stop) + 1)) if stop else -1
+        begin = whole.text.find(stop, max(0, first - len(stop) + 1)) if stop else -1
         if begin >= 0:
             end = begin + len(stop)
             yield bisect_left(whole.ends, end), end, end if sampling.include_stop else begin

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 SYLLABLES = tuple(consonant + vowel for consonant in "bdfklmns" for vowel in "aeio")
 VOCABULARY = tuple(first + second for first in SYLLABLES for second in SYLLABLES)
 LENGTH = 4
+_WORDS = dict(enumerate(VOCABULARY))
 _TOKENS = {word: token for token, word in enumerate(VOCABULARY)}
 _FOREIGN = 1 << 20
 
 
 def word(token: int) -> str:
     """Spell `token`. A token of a foreign word, whose letters are not kept, is spelt as its number."""
-    return VOCABULARY[token] if 0 <= token < len(VOCABULARY) else f"<{token}>"
+    return _WORDS.get(token) or f"<{token}>"
 
 
 def token(word: str) -> int:
@@ -28,4 +29,5 @@ def encode(text: str) -> list[int]:
 
 def decode(tokens: Iterable[int]) -> str:
     """Spell `tokens`, with a space between two words."""
-    return " ".join([word(token) for token in tokens])
+    # Written out, since a call for each token would be most of the work.
+    return " ".join([_WORDS.get(token) or f"<{token}>" for token in tokens])

@@ -31,7 +31,7 @@ def plan(call: Call, context: int) -> Plan:
     if call.surface == "embedding":
         inputs = embedding.inputs(call.body)
         inputs.fit(context)
-        answers = [Answer(len(text.split()), (), "", (), 0, "stop") for text in inputs.texts]
+        answers = [Answer(len(text.split()), (), (), 0, "stop") for text in inputs.texts]
         return Plan(inputs.texts, 1, answers, EmbeddingRender(inputs))
     asked = request.chat(call.body) if call.surface == "chat" else request.completion(call.body)
     answers = asked.answers(context, call.allowance)

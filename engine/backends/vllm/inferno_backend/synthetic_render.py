@@ -48,7 +48,7 @@ class ChatRender:
         self._answers = answers
         self._begun = set(begun)
 
-        self._is_plain = asked.logprobs is None and all(answer.is_plain for answer in answers)
+        self._is_plain = asked.logprobs is None and all(answer.spelt is None for answer in answers)
         self._heads = [_HEAD % index for index in range(len(answers))]
 
     def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
@@ -76,11 +76,11 @@ class ChatRender:
 
 def _calls(answer: Answer, start: int, stop: int) -> list[dict[str, Any]]:
     """Tell what calls of tools gained; a call's name comes with the beginning of its arguments."""
-    begin, end = answer.place(start), answer.place(stop)
+    text, begin, end = answer.spelt or "", answer.place(start), answer.place(stop)
     told: list[dict[str, Any]] = []
     for index, call in enumerate(answer.calls):
         behind = answer.calls[index + 1].at if index + 1 < len(answer.calls) else answer.cut
-        arguments = answer.spelt[max(begin, call.at) : min(end, behind)]
+        arguments = text[max(begin, call.at) : min(end, behind)]
         if not arguments:
             continue
         function: dict[str, Any] = {"arguments": arguments}
