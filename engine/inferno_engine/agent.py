@@ -32,8 +32,6 @@ from inferno_engine.side_by_side import side_by_side
 _log = logging.getLogger(__name__)
 _TURN_S = 1.0
 _GAUGES_S = 2.0
-# A Triton that was just started may be slow to answer, and one that was just killed is not the cause of what follows.
-_YOUNG_S = 60.0
 
 Key = tuple[str, str]
 Publish = Callable[[Host], Awaitable[None]]
@@ -156,7 +154,7 @@ class Agent:
         return not unhurt and any(keeper.is_stuck for keeper in keepers)
 
     def _kill(self, why: str) -> None:
-        if self._post.kills and self._place.processes.kill_server(_YOUNG_S, time.time()):
+        if self._post.kills and self._place.processes.kill_server(self._place.pace.young_s, time.time()):
             _log.error("Triton at %s %s, and was killed.", self._post.grpc, why)
 
     async def _begun_anew(self) -> bool:

@@ -16,6 +16,7 @@ from tritonclient.utils import InferenceServerException  # type: ignore[import-u
 _CALL_S = 5.0
 _CAUSE = re.compile(r"\b(\w*(?:Error|Exception|Failed)): ([^\n\\]+)")
 _LONGEST_CAUSE = 300
+_STUB_ENDED = re.compile(r"Stub process '[^']*' is not healthy")
 _SONG = {"text_input": "The canary sings:", "sampling_parameters": '{"max_tokens": 1, "temperature": 0}'}
 _EMBEDDING = {"openai_surface": "embedding", "openai_body": '{"input": "The canary sings:"}'}
 
@@ -175,6 +176,8 @@ def _failure(error: Any) -> ControlFailed:
 def _sentence(error: Any) -> str:
     """Keep the cause of a failure and leave out the traceback around it, which Triton's log has in full."""
     message = str(error.message())
+    if _STUB_ENDED.search(message):
+        return "The process of its engine has ended, perhaps for lack of memory; Triton's log may say more."
     causes = _CAUSE.findall(message)
     if causes:
         kind, words = causes[-1]

@@ -18,7 +18,9 @@ class Pace:
     """How long things may take, and how often they are looked at; all in seconds.
 
     A version may load for `load_timeout_s`, and be unloaded while what runs there goes on, for `drain_s`. Every
-    `heartbeat_every_s` its backend is asked for a sign of life, every `canary_every_s` its engine.
+    `heartbeat_every_s` its backend is asked for a sign of life, every `canary_every_s` its engine. One that served for
+    `settled_s` is brought back at once, others after pauses. A Triton that says nothing for `silence_s` hangs, unless
+    it is so `young_s` that it may only be slow.
     """
 
     load_timeout_s: float = 900.0
@@ -32,6 +34,7 @@ class Pace:
     longest_pause_s: float = 60.0
     settled_s: float = 10.0
     silence_s: float = 15.0
+    young_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def _flags(run_folder: Path, ports: Ports, name: str) -> list[str]:
         "shm-region-prefix-name": shared_memory.prefix(run_folder),
         "shm-default-byte-size": str(4 * _MEGABYTE),
         "shm-growth-byte-size": str(4 * _MEGABYTE),
-        "stub-timeout-seconds": "60",
+        "stub-timeout-seconds": "30",
     }
     return [
         *(f"--{flag}={value}" for flag, value in flags.items()),

@@ -135,11 +135,15 @@ class Answer:
 class Stream:
     """One generation on a stream of its own; leaving it hangs up."""
 
-    def __init__(self, address: str, model: str, inputs: dict[str, Any], request_id: str = "") -> None:
+    def __init__(
+        self, address: str, model: str, inputs: dict[str, Any], request_id: str = "", version: str = ""
+    ) -> None:
         self._client = InferenceServerClient(address)
         self._queue: queue.Queue[Any] = queue.Queue()
         self._client.start_stream(lambda result, error: self._queue.put((result, error)))
-        self._client.async_stream_infer(model, tensors(inputs), request_id=request_id, enable_empty_final_response=True)
+        self._client.async_stream_infer(
+            model, tensors(inputs), version, request_id=request_id, enable_empty_final_response=True
+        )
 
     def next(self, timeout_s: float = 20) -> tuple[dict[str, Any], bool]:
         result, error = self._queue.get(timeout=timeout_s)

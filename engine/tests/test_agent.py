@@ -1,13 +1,14 @@
 import asyncio
 import dataclasses
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from presence import Notices, in_state
 
-from inferno_core.hosts import Host, ModelState
+from inferno_core.hosts import ModelState
 from inferno_engine import desired
 from inferno_engine.agent import Agent, Post
 from inferno_engine.desired import DesiredModel
@@ -15,29 +16,6 @@ from inferno_engine.fake import FakeControl
 from inferno_engine.place import Pace
 
 PACE = Pace(canary_every_s=0.02, heartbeat_every_s=0.02, first_pause_s=0.01, unload_timeout_s=0.2)
-
-
-class Notices:
-    """What an agent has published, to be waited for."""
-
-    def __init__(self) -> None:
-        self.last: Host | None = None
-        self._came = asyncio.Condition()
-
-    async def publish(self, host: Host) -> None:
-        async with self._came:
-            self.last = host
-            self._came.notify_all()
-
-    async def until(self, wanted: Callable[[Host], bool]) -> Host:
-        async with asyncio.timeout(5), self._came:
-            await self._came.wait_for(lambda: self.last is not None and wanted(self.last))
-        assert self.last is not None
-        return self.last
-
-
-def in_state(state: ModelState) -> Callable[[Host], bool]:
-    return lambda host: [model.state for model in host.models] == [state]
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 
 from inferno_engine import layout
 from inferno_engine.desired import DesiredModel
+from inferno_engine.digests import folder_digest, manifest
 from inferno_engine.errors import Unverified
-from inferno_engine.weights import folder_digest
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def weights(tmp_path: Path) -> Path:
     return folder
 
 
-def model(source: Path, **changes: str) -> DesiredModel:
+def model(source: Path, **changes: object) -> DesiredModel:
     fields = {"name": "small", "version": "1", "source": str(source), **changes}
     return DesiredModel(**fields)  # type: ignore[arg-type]
 
@@ -39,6 +39,71 @@ def test_a_sound_version_is_laid_out_with_the_weights_real_place(source: Path, w
     assert written["model"] == str(weights)
     assert not layout.lay_out(verified, tmp_path / "repository")
     assert layout.laid_out(tmp_path / "repository") == {("small", "1")}
+
+
+def test_a_version_beside_others_must_have_their_configuration(source: Path, tmp_path: Path):
+    layout.lay_out(layout.verify(model(source)), tmp_path / "repository")
+    (source / "1").rename(source / "2")
+    (source / "config.pbtxt").write_text('backend: "vllm"\n# Another.\n')
+    with pytest.raises(Unverified, match=r"another config\.pbtxt"):
+        layout.lay_out(layout.verify(model(source, version="2")), tmp_path / "repository")
+    layout.remove("small", "1", tmp_path / "repository")
+    assert layout.lay_out(layout.verify(model(source, version="2")), tmp_path / "repository")
+
+
+def test_a_folder_of_somebody_else_s_is_left_alone(source: Path, tmp_path: Path):
+    theirs = tmp_path / "repository" / "small" / "1" / "model.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("{}")
+    (tmp_path / "repository" / "small" / "config.pbtxt").write_text("")
+    with pytest.raises(Unverified, match="not laid out by this agent"):
+        layout.lay_out(layout.verify(model(source)), tmp_path / "repository")
+    layout.remove("small", "1", tmp_path / "repository")
+    layout.keep_only(set(), tmp_path / "repository")
+    assert theirs.exists()
+
+
+def test_what_is_not_kept_is_taken_out(source: Path, tmp_path: Path):
+    for version in ("1", "2"):
+        (source / version).mkdir(exist_ok=True)
+        (source / version / "model.json").write_text("{}")
+        layout.lay_out(layout.verify(model(source, version=version)), tmp_path / "repository")
+    layout.keep_only({("small", "2")}, tmp_path / "repository")
+    assert layout.laid_out(tmp_path / "repository") == {("small", "2")}
+
+
+def test_adapters_come_along_and_count(source: Path, tmp_path: Path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_model.safetensors").write_bytes(b"a")
+    plain = layout.verify(model(source)).fingerprint
+    (source / "1" / "multi_lora.json").write_text(json.dumps({"poet": str(adapter)}))
+    verified = layout.verify(model(source))
+    assert verified.fingerprint != plain
+    layout.lay_out(verified, tmp_path / "repository")
+    written = json.loads((tmp_path / "repository/small/1/multi_lora.json").read_text())
+    assert written == {"poet": str(adapter)}
+    (source / "1" / "multi_lora.json").write_text('{"poet": "../elsewhere"}')
+    with pytest.raises(Unverified, match="not a folder"):
+        layout.verify(model(source))
+
+
+def test_each_file_of_a_manifest_is_compared(source: Path, weights: Path):
+    fields = {"weights": str(weights), "digest": folder_digest(weights), "files": manifest(weights)}
+    layout.verify(model(source, **fields))
+    (weights / "added.json").write_text("{}")
+    with pytest.raises(Unverified, match=r"added\.json was not there"):
+        layout.verify(model(source, **fields))
+
+
+def test_weights_that_do_not_fit_into_memory_are_not_loaded(source: Path, weights: Path, tmp_path: Path):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (weights / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    (source / "1" / "model.json").write_text(json.dumps({"dtype": "bfloat16", "kv_cache_memory_bytes": 1 << 50}))
+    verified = layout.verify(model(source, weights=str(weights), digest=folder_digest(weights)))
+    assert layout.memory_bytes(verified) == (1 << 50) + 2
+    with pytest.raises(Unverified, match="kv_cache_memory_bytes"):
+        layout.check_room(verified, tmp_path)
 
 
 def test_removing_the_last_version_removes_the_model(source: Path, tmp_path: Path):
