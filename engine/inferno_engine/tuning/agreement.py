@@ -45,7 +45,8 @@ def disagreement(expected: Answers, alone: Answers, together: Answers) -> str:
 async def transformers_answers(environment: Environment, weights: Path) -> Answers:
     """Have transformers answer the prompts in float32. Takes half a minute. Raises SetupFailed."""
     argv = [str(environment.python), "-I", reference.__file__, str(weights)]
-    env = os.environ | {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+    # Threads that spin while others need the cores would make minutes of it.
+    env = os.environ | {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "OMP_WAIT_POLICY": "passive"}
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*argv, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
     try:
