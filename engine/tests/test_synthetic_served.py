@@ -13,7 +13,7 @@ import pytest
 from serving import Server, Stream, ask, chat, ended
 
 from inferno_engine import shared_memory
-from inferno_engine.synthetic import request
+from inferno_engine.synthetic import embedding, request
 
 pytestmark = pytest.mark.stack
 
@@ -77,6 +77,68 @@ def test_a_refusal_is_in_the_fixed_vocabulary(synthetic: Server, body: dict[str,
 def test_a_body_that_is_no_json_is_refused(synthetic: Server):
     failure = ask(synthetic.address, "synthetic", openai_surface="chat", openai_body="{").failure()
     assert failure["param"] == "openai_body"
+
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "move",
+        "parameters": {"type": "object", "properties": {"by": {"type": "integer"}}, "required": ["by"]},
+    },
+}
+
+
+def test_a_tool_is_called_piece_by_piece(synthetic: Server):
+    answer = chat(synthetic.address, "synthetic", tools=[TOOL], tool_choice="required")
+    pieces = [call for choice in answer.choices() for call in choice["delta"].get("tool_calls", ())]
+    assert (pieces[0]["type"], pieces[0]["function"]["name"]) == ("function", "move")
+    assert len(pieces) > 2
+    assert isinstance(json.loads("".join(piece["function"]["arguments"] for piece in pieces))["by"], int)
+    assert answer.choices()[-1]["finish_reason"] == "tool_calls"
+
+
+def test_an_answer_is_valid_under_its_schema(synthetic: Server):
+    schema = {"type": "array", "items": {"enum": ["a", "b"]}, "minItems": 3, "maxItems": 4}
+    answer = chat(
+        synthetic.address, "synthetic", response_format={"type": "json_schema", "json_schema": {"schema": schema}}
+    )
+    said = json.loads(answer.text())
+    assert set(said) <= {"a", "b"}
+    assert len(said) in (3, 4)
+
+
+def test_log_probabilities_come_with_each_token(synthetic: Server):
+    answer = chat(synthetic.address, "synthetic", max_tokens=4, logprobs=True, top_logprobs=2)
+    told = [entry for choice in answer.choices() for entry in (choice["logprobs"] or {}).get("content", ())]
+    assert "".join(entry["token"] for entry in told) == answer.text()
+    assert [len(entry["top_logprobs"]) for entry in told] == [2] * 4
+
+
+def test_an_embedding_is_a_choice_object_of_its_own(synthetic: Server):
+    body = json.dumps({"input": ["one", "two words"], "dimensions": 16})
+    answer = ask(synthetic.address, "synthetic", openai_surface="embedding", openai_body=body)
+    assert [(each["object"], each["index"]) for each in answer.choices()] == [("embedding", 0), ("embedding", 1)]
+    assert answer.choices()[1]["embedding"] == pytest.approx(embedding.vector("two words", 16))
+    assert json.loads(answer.responses[-1]["usage"][0])["prompt_tokens"] == 3
+
+
+def test_faults_are_refused_unless_model_json_has_them(synthetic: Server):
+    failure = chat(synthetic.address, "synthetic", synthetic_fault={"kind": "crash"}).failure()
+    assert (failure["code"], failure["param"]) == ("invalid_request", "synthetic_fault")
+
+
+def test_a_crash_on_request_ends_the_stub(own_synthetic: Server):
+    file = own_synthetic.run_folder / "repository" / "synthetic" / "1" / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"faults": True}))
+    before = own_synthetic.stubs()
+    own_synthetic.load("synthetic")
+    assert ended(before, 10)
+    (stub,) = own_synthetic.stubs()
+    body = json.dumps({"prompt": "p", "max_tokens": 50, "synthetic_fault": {"kind": "crash", "token": 5}})
+    stream = Stream(own_synthetic.address, "synthetic", {"openai_surface": "completion", "openai_body": body})
+    assert stream.next()
+    assert ended([stub], 10)
+    stream.hang_up()
 
 
 def test_a_hundred_at_once_each_get_every_word_once(synthetic: Server):
