@@ -54,7 +54,7 @@ def tune(
     engine_args
         File with the settings to begin with, in JSON. Without: the model's own model.json.
     quick
-        Only the settings that matter most, measured once.
+        Only the settings that matter most, measured shortly.
     only
         Only these settings, comma-separated.
     fresh

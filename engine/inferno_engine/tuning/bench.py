@@ -39,7 +39,7 @@ class Plan(Struct, frozen=True):
 
 
 THOROUGH = Plan(((1, 96), (8, 64), (32, 48)), rounds=3)
-QUICK = Plan(((1, 48), (8, 32), (32, 24)), rounds=1)
+QUICK = Plan(((1, 32), (8, 24), (32, 16)), rounds=2)
 
 
 class Bench(NamedTuple):
