@@ -32,6 +32,12 @@ def thread(name: str, work: Callable[[], None]) -> threading.Thread:
     return begun
 
 
+def is_cancelled() -> bool:
+    """Whether the current task was told to end. A call of gRPC that ends just then may raise its own error instead."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Tasks:
     """The tasks that an object has begun in the loop."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -13,7 +13,7 @@ from inferno_core.effects import EngineFrame
 from inferno_core.errors import InfernoError
 from inferno_core.records import Final, Frame, Head, Outcome, Request, Surface, Usage
 from inferno_stream.edge import Draft
-from inferno_stream.engine import Place
+from inferno_stream.engine import Claimed, Hearer, HostLost, Order, Place, Receipt
 from inferno_stream.follower import Follower
 
 Step = Sequence[EngineFrame]
@@ -126,42 +126,98 @@ def _frame(id: str, frame: EngineFrame, counts: dict[int, int]) -> Frame:
     )
 
 
-class FakeEngine:
-    """An `Engine` that answers from a script, a step each time that `pace` lets it.
+class FakeFlight:
+    """A run of a `FakeEngine`."""
 
-    `running` holds the ids at work, `stopped` those that were stopped before their end.
+    blocked = False
+
+    def __init__(self, engine: "FakeEngine", order: Order, hearer: Hearer) -> None:
+        self._engine = engine
+        self._id = order.request.id
+        self._hearer = hearer
+        self._task = asyncio.get_running_loop().create_task(self._fly(order))
+
+    def cancel(self) -> None:
+        """Stop, and be counted among those that were stopped."""
+        self._leave(self._engine.stopped)
+
+    def release(self) -> None:
+        """Stop, and be counted among those that were let go."""
+        self._leave(self._engine.released)
+
+    def lose(self) -> None:
+        """The engine is lost."""
+        self._leave([])
+        self._hearer.failed(HostLost("The engine is gone."))
+
+    def _leave(self, left: list[str]) -> None:
+        if self._engine.running.pop(self._id, None):
+            left.append(self._id)
+            self._task.cancel()
+
+    async def _fly(self, order: Order) -> None:
+        """Give the script's frames, without those that were accepted."""
+        given = len(order.history.frames) if order.history is not None else 0
+        for step in self._engine.script(order.request):
+            await self._engine.pace()
+            if isinstance(step, InfernoError):
+                del self._engine.running[self._id]
+                self._hearer.failed(step)
+                return
+            for frame in step:
+                given -= 1
+                if given < 0:
+                    self._say(frame)
+
+    def _say(self, frame: EngineFrame) -> None:
+        if frame.final is not None:
+            del self._engine.running[self._id]
+        self._hearer.heard(frame, Receipt(asyncio.get_running_loop().time(), lambda: None))
+
+
+class FakeEngine:
+    """An `Engine` that answers from a script, a step each time that `pace` lets it, and that goes on from frames.
+
+    `orders` has what was begun, `running` what is at work, `stopped` and `released` the ids that were stopped or let
+    go before their end, `fences` the owners that were named. `place` is where everything runs; None: there is no room.
     """
 
     def __init__(
         self,
         script: Callable[[Request], Iterable[Step | InfernoError]],
-        pace: Callable[[], Awaitable[object]] | None = None,
+        pace: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0),
     ) -> None:
-        self._script = script
-        self._pace = pace
+        self.script = script
+        self.pace = pace
         self.place: Place | None = Place("fake", "1", "fake", "model", "1")
-        self.running: set[str] = set()
+        self.orders: list[Order] = []
+        self.running: dict[str, FakeFlight] = {}
         self.stopped: list[str] = []
+        self.released: list[str] = []
+        self.given_back: list[Place] = []
+        self.fences: dict[str, int] = {}
 
-    def find(self, request: Request) -> Place | None:
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Nothing changes here by itself."""
+
+    def find(self, request: Request, *, claimed: Claimed | None = None, goes_on: bool = False) -> Place | None:
         """Give the one place there is."""
         return self.place
 
     def release(self, place: Place) -> None:
-        """Nothing is held."""
+        """Note that it was not used."""
+        self.given_back.append(place)
 
-    async def generate(self, request: Request, place: Place) -> AsyncGenerator[Step, None]:
+    def start(self, order: Order, place: Place, hearer: Hearer) -> FakeFlight:
         """Give the script's steps."""
-        self.running.add(request.id)
-        ended = False
-        try:
-            for step in self._script(request):
-                await (self._pace() if self._pace else asyncio.sleep(0))
-                if isinstance(step, InfernoError):
-                    raise step
-                ended = any(frame.final is not None for frame in step)
-                yield step
-        finally:
-            self.running.discard(request.id)
-            if not ended:
-                self.stopped.append(request.id)
+        self.orders.append(order)
+        flight = self.running[order.request.id] = FakeFlight(self, order, hearer)
+        return flight
+
+    def fence(self, partition: str, epoch: int) -> None:
+        """Note the owner."""
+        self.fences[partition] = epoch
+
+    def forget(self, partition: str) -> None:
+        """Forget the owner."""
+        self.fences.pop(partition, None)

@@ -1,33 +1,110 @@
-"""The engines that a worker can reach: which hosts serve what, how much runs where, and who is lost."""
+"""The engines that a worker can reach: which hosts serve what, who has room, and who is lost."""
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import count
+from typing import NamedTuple, Protocol
 
-from msgspec import Struct
-
-from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, InfernoError
 from inferno_core.hosts import Host, HostedModel, ModelState
 from inferno_core.records import Request
-from inferno_stream.engine import HostLost, Place
+from inferno_stream.background import Tasks
+from inferno_stream.engine import Claimed, Flight, Hearer, HostLost, Order, Place
+from inferno_stream.metrics import Metrics
+from inferno_stream.session import Session
+from inferno_stream.stock_line import StockLine
 from inferno_stream.triton import Triton
 
 logger = logging.getLogger(__name__)
 
 _REFRESH_S = 1.0
-_UNBOUNDED = 1 << 30
-_SUSPECT_S = 3.0
-"""For how long a host that lost a run is not offered: by then its agent has told what became of it."""
 
 
-class Flight(Struct, frozen=True, eq=False):
-    """A run in the air. `lost` is set with a sentence when its engine is known to be gone."""
+class Line(Protocol):
+    """A worker's way to one model version on one host. `session` has our backend's, `stock_line` the stock one's."""
 
-    place: Place
-    lost: "asyncio.Future[str]"
+    @property
+    def goes_on(self) -> bool:
+        """Whether it can be given what was accepted."""
+        ...
+
+    @property
+    def life(self) -> str:
+        """The life of the engine that it leads to."""
+        ...
+
+    @property
+    def retired(self) -> bool:
+        """Whether it has ended by itself."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be begun there."""
+        ...
+
+    @property
+    def running(self) -> int:
+        """How many generations run there."""
+        ...
+
+    @property
+    def free(self) -> int:
+        """How many more choices it takes."""
+        ...
+
+    @property
+    def unacknowledged_bytes(self) -> int:
+        """How much was read and is kept by the host."""
+        ...
+
+    def hold(self, slots: int) -> None:
+        """Keep room, until `start` or `drop`."""
+        ...
+
+    def drop(self, slots: int) -> None:
+        """Keep it no longer."""
+        ...
+
+    def runs(self, incarnation: str) -> bool | None:
+        """Whether what was begun in that life may be adopted; None while that can't be told."""
+        ...
+
+    def has_fenced(self, partition: str) -> bool:
+        """Whether the host has heard who owns the partition."""
+        ...
+
+    def fence(self, partition: str, epoch: int) -> None:
+        """Tell the host who owns the partition."""
+        ...
+
+    def start(self, order: Order, place: Place, hearer: Hearer) -> Flight:
+        """Run; raises `HostLost`."""
+        ...
+
+    def lose(self, reason: str) -> None:
+        """What runs there is lost."""
+        ...
+
+    async def run(self) -> None:
+        """Keep it up, until it retires or is closed."""
+        ...
+
+    async def close(self) -> None:
+        """Leave; what runs there is lost."""
+        ...
+
+
+class Address(NamedTuple):
+    """Where a line leads to. Another life of the host is another address."""
+
+    host: str
+    incarnation: str
+    grpc: str
+    model: str
+    version: str
 
 
 class Fleet:
@@ -44,17 +121,24 @@ class Fleet:
         publish: Callable[[Host], Awaitable[None]],
         urls: Sequence[str],
         timeout_s: float,
+        metrics: Metrics,
     ) -> None:
         self._read_hosts = read_hosts
         self._publish = publish
         self._urls = urls
         self._timeout_s = timeout_s
+        self._metrics = metrics
+        self._name = secrets.token_hex(8)
+        self._handles = count(1)
+        self._fences: dict[str, int] = {}
         self._reported: dict[str, Host] = {}
         self._asked: dict[str, Host] = {}
         self._tritons: dict[str, Triton] = {}
-        self._running: Counter[tuple[str, str]] = Counter()
-        self._flights: set[Flight] = set()
-        self._suspects: dict[str, float] = {}
+        self._offered: dict[Address, HostedModel] = {}
+        self._lines: dict[Address, Line] = {}
+        self._opening: set[Address] = set()
+        self._changed: Callable[[], None] = lambda: None
+        self._tasks = Tasks()
 
     async def watch(self) -> None:
         """Keep knowing the hosts, until cancelled."""
@@ -63,7 +147,7 @@ class Fleet:
             await asyncio.sleep(_REFRESH_S)
 
     async def refresh(self) -> None:
-        """Ask agents and hosts once, and declare lost what runs on an engine that is gone."""
+        """Ask agents and hosts once; open lines to what serves, and give up those to engines that are gone."""
         try:
             self._reported = {host.name: host for host in await self._read_hosts() if host.name not in self._urls}
         except InfernoError as error:
@@ -74,65 +158,102 @@ class Fleet:
                 self._asked.pop(url, None)
             else:
                 await self._ask(url)
-        self._tell_lost()
-
-    @property
-    def _hosts(self) -> dict[str, Host]:
-        """The hosts that are offered, by name: who falls silent is forgotten, and what runs there runs on."""
-        return self._reported | self._asked
+        self._follow_hosts()
+        self._count()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Leave all hosts."""
+        await asyncio.gather(*(line.close() for line in self._lines.values()))
+        await self._tasks.cancel()
         for triton in self._tritons.values():
             await triton.close()
 
-    def find(self, request: Request) -> Place | None:
-        """Hold a place on the ready host that runs least, if one has room; None for now otherwise."""
+    # As the workers' engine.
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called when a place may have become free."""
+        self._changed = changed
+
+    def find(self, request: Request, *, claimed: Claimed | None = None, goes_on: bool = False) -> Place | None:
+        """Hold a place where it runs already, or else with the most room."""
+        if claimed is not None and (known := list(self._claimed(request, claimed))):
+            return next((place for place in known if place is not None), None)
         offers = [
-            (self._running[host.name, model.name] / (model.slots or _UNBOUNDED), host, model)
-            for host in self._hosts.values()
-            for model in host.models
-            if _serves(model, request) and not self._is_suspect(host.name)
+            (line.goes_on, line.free, address)
+            for address, line in self._serving(request)
+            if line.free > 0 and (line.goes_on or not goes_on)
         ]
         if not offers:
             return None
-        load, host, model = min(offers, key=lambda offer: offer[0])
-        if load >= 1:
-            return None
-        self._running[host.name, model.name] += 1
-        return Place(host.name, host.incarnation, model.fingerprint, model.name, model.version)
+        # One with many choices may get more than is free: the engine lets the rest wait.
+        *_, address = max(offers)
+        line = self._lines[address]
+        line.hold(request.n)
+        return self._place(address, line, slots=request.n)
 
     def release(self, place: Place) -> None:
-        """Give back a place that `find` held."""
-        self._running[place.host, place.model] -= 1
+        """Give back a place that was not used."""
+        line = self._line(place)
+        if line is not None:
+            line.drop(place.slots)
 
-    async def generate(self, request: Request, place: Place) -> AsyncGenerator[Sequence[EngineFrame], None]:
-        """Run `request` at `place`."""
-        host = self._hosts.get(place.host)
-        if host is None or host.incarnation != place.incarnation:
+    def start(self, order: Order, place: Place, hearer: Hearer) -> Flight:
+        """Begin, go on, or adopt. Raises `HostLost`."""
+        line = self._line(place)
+        if line is None:
             raise HostLost(_gone(place.host))
-        flight = Flight(place, asyncio.get_running_loop().create_future())
-        self._flights.add(flight)
-        try:
-            steps = self._triton(host.grpc).generate(request, place.version, flight.lost)
-            async with aclosing(steps):
-                async for step in steps:
-                    yield step
-        except HostLost:
-            self._suspects[host.name] = asyncio.get_running_loop().time() + _SUSPECT_S
-            raise
-        finally:
-            self._flights.discard(flight)
-            flight.lost.cancel()
+        return line.start(order, place, hearer)
 
-    def _is_suspect(self, name: str) -> bool:
-        """Whether a run was lost there a moment ago, so that what is reported of the host may be old."""
-        return asyncio.get_running_loop().time() < self._suspects.get(name, 0.0)
+    def fence(self, partition: str, epoch: int) -> None:
+        """Name the owner of `partition` to every host, those that come later included."""
+        self._fences[partition] = epoch
+        for line in self._lines.values():
+            line.fence(partition, epoch)
 
-    def _triton(self, address: str) -> Triton:
-        if address not in self._tritons:
-            self._tritons[address] = Triton(address, self._timeout_s)
-        return self._tritons[address]
+    def forget(self, partition: str) -> None:
+        """Name the owner of `partition` no longer."""
+        self._fences.pop(partition, None)
+
+    def _serving(self, request: Request) -> Iterator[tuple[Address, Line]]:
+        """Lines to what is offered, and is what the request asks for."""
+        for address, line in self._lines.items():
+            fits = address.model == request.model and address.version == (request.version or address.version)
+            if fits and address in self._offered:
+                yield address, line
+
+    def _claimed(self, request: Request, claimed: Claimed) -> Iterator[Place | None]:
+        """The place where it runs, or None for as long as there is something to be waited for."""
+        for address, line in self._lines.items():
+            if (address.host, address.model) == (claimed.host, request.model):
+                runs = line.runs(claimed.incarnation)
+                if runs and line.has_fenced(claimed.partition):
+                    yield self._place(address, line, slots=0, runs=True)
+                elif runs is not False:
+                    yield None
+        if any(address.host == claimed.host for address in self._opening):
+            yield None
+
+    def _place(self, address: Address, line: Line, *, slots: int, runs: bool = False) -> Place:
+        model = self._offered.get(address)
+        return Place(
+            host=address.host,
+            incarnation=line.life,
+            fingerprint=model.fingerprint if model is not None else "",
+            model=address.model,
+            version=address.version,
+            slots=slots,
+            goes_on=line.goes_on,
+            runs=runs,
+        )
+
+    def _line(self, place: Place) -> Line | None:
+        wanted = (place.host, place.model, place.version)
+        for address, line in self._lines.items():
+            if (address.host, address.model, address.version) == wanted:
+                return line
+        return None
+
+    # Hosts that come and go.
 
     async def _ask(self, url: str) -> None:
         try:
@@ -147,29 +268,78 @@ class Fleet:
         except InfernoError as error:
             logger.warning("the presence of %s can't be said: %s", url, error.message)
 
-    def _tell_lost(self) -> None:
+    def _triton(self, grpc: str) -> Triton:
+        if grpc not in self._tritons:
+            self._tritons[grpc] = Triton(grpc, self._timeout_s)
+        return self._tritons[grpc]
+
+    def _follow_hosts(self) -> None:
         """A host that no one reports may only have lost its agent; one in another life has lost what ran."""
-        hosts = self._hosts
-        for flight in list(self._flights):
-            host = hosts.get(flight.place.host)
-            if host is not None and not _lives(host, flight) and not flight.lost.done():
-                flight.lost.set_result(_gone(host.name))
+        hosts = self._reported | self._asked
+        self._offered = {
+            Address(host.name, host.incarnation, host.grpc, model.name, model.version): model
+            for host in hosts.values()
+            for model in host.models
+            if model.state is ModelState.READY
+        }
+        for address, line in list(self._lines.items()):
+            host = hosts.get(address.host)
+            moved = host is not None and (host.incarnation, host.grpc) != (address.incarnation, address.grpc)
+            gone = host is not None and address not in self._offered and not line.goes_on
+            if moved or gone or (host is None and not line.running):
+                self._give_up(address, line)
+        for address in self._offered.keys() - self._lines.keys() - self._opening:
+            self._opening.add(address)
+            self._tasks.spawn(self._open(address))
 
+    def _give_up(self, address: Address, line: Line) -> None:
+        del self._lines[address]
+        line.lose(_gone(address.host))
+        self._tasks.spawn(line.close())
 
-def _serves(model: HostedModel, request: Request) -> bool:
-    return (
-        model.name == request.model
-        and model.version == (request.version or model.version)
-        and model.state is ModelState.READY
-    )
+    async def _open(self, address: Address) -> None:
+        """Open a line and keep it up. What fails is tried again with the next refresh."""
+        try:
+            line = await self._new_line(address)
+        except InfernoError:
+            return
+        finally:
+            self._opening.discard(address)
+        self._lines[address] = line
+        self._tell()
+        await line.run()
+        if line.retired:
+            self._lines.pop(address, None)
 
+    async def _new_line(self, address: Address) -> Line:
+        triton = self._triton(address.grpc)
+        if await triton.has_sessions(address.model, address.version):
+            return Session(
+                triton,
+                address.model,
+                address.version,
+                name=self._name,
+                handles=self._handles,
+                fences=self._fences,
+                changed=self._tell,
+                on_lost=self._metrics.lost_hosts.inc,
+            )
+        logger.warning(
+            "model %s on %s has Triton's stock backend: it takes completions alone, without chat, tools, "
+            "log-probabilities or several choices, and its generations end with their worker",
+            address.model,
+            address.host,
+        )
+        slots = self._offered[address].slots if address in self._offered else 0
+        return StockLine(triton, address.version, address.incarnation, slots)
 
-def _lives(host: Host, flight: Flight) -> bool:
-    states = {model.version: model.state for model in host.models if model.name == flight.place.model}
-    return (
-        host.incarnation == flight.place.incarnation
-        and states.get(flight.place.version, ModelState.FAILED) is ModelState.READY
-    )
+    def _tell(self) -> None:
+        self._changed()
+
+    def _count(self) -> None:
+        sessions = [line for line in self._lines.values() if line.goes_on]
+        self._metrics.sessions.set(sum(line.is_open for line in sessions))
+        self._metrics.unacknowledged_bytes.set(sum(line.unacknowledged_bytes for line in sessions))
 
 
 def _gone(host: str) -> str:

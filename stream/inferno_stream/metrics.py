@@ -21,6 +21,27 @@ class Metrics:
         self.takeovers = Counter(
             "inferno_worker_takeovers", "Requests taken over from another owner.", registry=self.registry
         )
+        self.sessions = Gauge(
+            "inferno_worker_sessions", "Sessions with model versions on engine hosts.", registry=self.registry
+        )
+        self.unacknowledged_bytes = Gauge(
+            "inferno_worker_unacknowledged_bytes",
+            "What hosts said in sessions and still keep, since it does not all stand in the log.",
+            registry=self.registry,
+        )
+        self.lost_hosts = Counter(
+            "inferno_worker_lost_hosts", "Engines that were lost while they ran something.", registry=self.registry
+        )
+        self.adoptions = Counter(
+            "inferno_worker_adoptions",
+            "Generations that ran on at their engine under this owner.",
+            registry=self.registry,
+        )
+        self.rebuilds = Counter(
+            "inferno_worker_rebuilds",
+            "Generations that an engine was given with their accepted tokens, to go on from.",
+            registry=self.registry,
+        )
         self.step_downs = Counter(
             "inferno_worker_step_downs", "Partitions begun again under a new epoch.", registry=self.registry
         )

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from inferno_core import codec
@@ -28,18 +29,20 @@ from inferno_core.records import (
     Epoch,
     Failure,
     Final,
-    Frame,
     Head,
     Outcome,
     QueueRecord,
     ReplyRecord,
     Request,
 )
-from inferno_stream.engine import Engine, Place
+from inferno_stream.engine import Claimed, Engine, Order, Place
 from inferno_stream.metrics import Metrics
 from inferno_stream.producer import OnAck
 from inferno_stream.runs import Run
 from inferno_stream.scan import Search
+
+_PATIENCE_S = 3.0
+"""For how long a taker-over waits for the host that may still run a generation, before it goes elsewhere."""
 
 
 class Ground(Protocol):
@@ -56,8 +59,8 @@ class Ground(Protocol):
         ...
 
     @property
-    def max_held(self) -> int:
-        """How many frames of a generation are held until its claim is read back."""
+    def queue_topic(self) -> str:
+        """The topic of the request partitions."""
         ...
 
     def append_queue(self, p: int, record: QueueRecord, on_ack: OnAck | None) -> None:
@@ -88,10 +91,6 @@ class Ground(Protocol):
         """End `owner`; a new one follows if p is still assigned."""
         ...
 
-    async def room(self) -> None:
-        """Wait until Kafka has taken enough of what was said."""
-        ...
-
 
 class Owner:
     """Owns request partition `p` for one epoch. Created by an assignment, closed by a revocation or a higher epoch."""
@@ -99,16 +98,24 @@ class Owner:
     def __init__(self, p: int, worker: str, ground: Ground) -> None:
         self.p = p
         self._ground = ground
+        self._name = f"{ground.queue_topic}/{p}"
         self._partition = Partition(worker, secrets.token_hex(8))
+        self._patient_until = 0.0
         self._runs: dict[str, Run] = {}
+        self._homeless: dict[str, Run] = {}
         self._lingering: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
         self._carrying_out = False
 
     @property
     def running(self) -> int:
-        """How many places on engines are held."""
-        return len(self._runs)
+        """How many requests are at an engine, or wait for another one."""
+        return sum(not run.ended for run in self._runs.values())
+
+    @property
+    def homeless(self) -> Sequence[Run]:
+        """Runs whose engine was lost, and that wait for another place."""
+        return list(self._homeless.values())
 
     @property
     def committable(self) -> Committed | None:
@@ -124,7 +131,9 @@ class Owner:
         self._feed(self._partition.assigned)
 
     def begin(self, epoch: int, committed: Committed) -> None:
-        """Read p from the committed place, now that the epoch record stands."""
+        """Read p from the committed place, now that the epoch record stands; engines' hosts are told of it first."""
+        self._patient_until = asyncio.get_running_loop().time() + _PATIENCE_S
+        self._ground.engine.fence(self._name, epoch)
         self._feed(self._partition.epoch_acked, epoch, committed)
 
     def read(self, records: Sequence[tuple[int, QueueRecord]]) -> None:
@@ -136,16 +145,31 @@ class Owner:
         self._carry_out()
         self._ground.changed()
 
+    def claimed(self, request: Request) -> Claimed | None:
+        """Say where a former owner had a waiting request run, as long as that is worth waiting for."""
+        claim = self._partition.claim_of(request.id)
+        if claim is None or not claim.host or asyncio.get_running_loop().time() > self._patient_until:
+            return None
+        return Claimed(self._name, claim.host, claim.incarnation)
+
     def take(self, request: Request, place: Place) -> None:
         """Claim `request`, whose run may have `place`."""
-        ground = self._ground
-        self._runs[request.id] = Run(
-            ground.engine, request, place, self._step, self._ended, ground.room, ground.max_held
-        )
-        ground.metrics.claims.inc()
+        self._runs[request.id] = Run(self._ground.engine, request, place, self)
+        self._ground.metrics.claims.inc()
         self._feed(
             lambda: self._partition.take(
                 request.id, host=place.host, incarnation=place.incarnation, fingerprint=place.fingerprint
+            )
+        )
+
+    def move(self, run: Run, place: Place) -> None:
+        """Let a homeless run go on at `place`."""
+        id = run.request.id
+        del self._homeless[id]
+        run.place = place
+        self._feed(
+            lambda: self._partition.move(
+                id, host=place.host, incarnation=place.incarnation, fingerprint=place.fingerprint
             )
         )
 
@@ -163,12 +187,16 @@ class Owner:
                 self._end(run.request.id, _overdue(f"it lasted longer than {run.request.deadlines.whole_s:g} s"))
 
     def close(self) -> None:
-        """Own p no longer: what runs is let go, and nothing more is said."""
+        """Own p no longer: what runs is let go for the next owner to adopt, and nothing more is said."""
         self._closed = True
         for timer in self._lingering.values():
             timer.cancel()
-        for id in list(self._runs):
-            self._stop(id)
+        runs, self._runs = self._runs, {}
+        self._homeless.clear()
+        for run in runs.values():
+            run.release()
+        self._ground.engine.forget(self._name)
+        self._ground.changed()
 
     def _end(self, id: str, final: Final) -> None:
         self._feed(self._partition.end, id, final)
@@ -224,52 +252,78 @@ class Owner:
             self._ground.fetch_committed(self, offset)
 
     def _append_reply(self, r: int, record: ReplyRecord) -> None:
-        id = record.id
         on_ack: OnAck | None = None
         if isinstance(record, Head):
-            on_ack = lambda offset: self._feed(self._partition.head_acked, id, offset)  # noqa: E731
-            self._speaks(id)
-        elif record.final is not None:
-            on_ack = lambda offset: self._feed(self._partition.final_acked, id)  # noqa: E731
-        if isinstance(record, Frame):
+            on_ack = partial(self._head_stands, record.id)
+        else:
+            run = self._runs.get(record.id)
+            if record.final is not None:
+                on_ack = partial(self._final_stands, record.id, run)
+            elif run is not None:
+                on_ack = run.acknowledged
             self._ground.metrics.said(record)
         self._ground.append_reply(r, record, on_ack)
 
-    def _speaks(self, id: str) -> None:
-        if run := self._runs.get(id):
-            run.spoken()
+    def _head_stands(self, id: str, offset: int) -> None:
+        self._feed(self._partition.head_acked, id, offset)
+
+    def _final_stands(self, id: str, run: Run | None, offset: int) -> None:
+        if run is not None:
+            run.acknowledged(offset)
+        self._feed(self._partition.final_acked, id)
+
+    # What runs say.
+
+    def on_frame(self, run: Run, frame: EngineFrame) -> None:
+        """Take what a run says."""
+        if self._closed:
+            return
+        if _bytes(frame) > codec.MAX_RECORD_BYTES:
+            self._end(run.request.id, _too_large(frame))
+            return
+        self._partition.frame(run.request.id, frame)
+        self._carry_out()
+        if run.ended:
+            self._ground.changed()
+
+    def on_lost(self, run: Run) -> None:
+        """Find another place for a run, soon."""
+        self._homeless[run.request.id] = run
+        self._ground.changed()
+
+    def on_failed(self, run: Run, final: Final) -> None:
+        """End a generation whose run failed."""
+        self._stop(run.request.id)
+        self._end(run.request.id, final)
+
+    # What the partition wants of runs.
 
     def _start(self, id: str) -> None:
         if run := self._runs.get(id):
-            run.start()
-
-    def _step(self, id: str, step: Sequence[EngineFrame]) -> None:
-        if self._closed:
-            return
-        for frame in step:
-            if _bytes(frame) > codec.MAX_RECORD_BYTES:
-                self._end(id, _too_large(frame))
-                return
-            self._partition.frame(id, frame)
-        self._carry_out()
-
-    def _ended(self, id: str, failure: Final | None) -> None:
-        self._stop(id)
-        if failure is not None:
-            self._end(id, failure)
+            run.start(Order(run.request, self._name, self._partition.epoch))
 
     def _resume(self, request: Request, history: History) -> None:
-        """Begin what was not begun. No engine here goes on from tokens, so what had words is ended."""
-        if not history.frames and request.id in self._runs:
-            self._start(request.id)
+        """Adopt what still runs, else have it gone on with from its tokens; where no engine can, it ends."""
+        run = self._runs.get(request.id)
+        if run is None or run.place is None:
             return
-        message = "The worker that drove this generation was lost, or cut off from the log; ask again."
-        self._end(request.id, Final(Outcome.FAILED, Failure("worker_lost", message)))
+        if history.frames and not run.place.goes_on:
+            message = (
+                "The worker that drove this generation was lost, and its engine can't go on from tokens; ask again."
+            )
+            self._end(request.id, Final(Outcome.FAILED, Failure("worker_lost", message)))
+            return
+        if run.place.runs:
+            self._ground.metrics.adoptions.inc()
+        elif history.frames:
+            self._ground.metrics.rebuilds.inc()
+        run.start(Order(request, self._name, self._partition.epoch, history))
 
     def _stop(self, id: str) -> None:
-        """Let go of a run, by which there is room for another."""
+        """End a run, by which there is room for another."""
+        self._homeless.pop(id, None)
         if run := self._runs.pop(id, None):
-            run.stop()
+            run.cancel()
             self._ground.changed()
 
     def _scan(self, scan: Scan) -> None:

@@ -17,7 +17,6 @@ OnFail = Callable[[str], None]
 """Called in the loop with the reason why the record may not stand in the log."""
 
 _POLL_S = 0.5
-_ROOM_BYTES = 32 << 20
 
 
 class LogProducer:
@@ -34,8 +33,6 @@ class LogProducer:
         self._delivered: list[tuple[Callable[..., None], int | str]] = []
         self._sends: set[asyncio.Future[int]] = set()
         self._pending_bytes = 0
-        self._room = asyncio.Event()
-        self._room.set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._closing = threading.Event()
@@ -71,8 +68,6 @@ class LogProducer:
             raise _refused(size, kafka.error_of(error)) from error
         self._pending_bytes += size
         self._empty.clear()
-        if self._pending_bytes > _ROOM_BYTES:
-            self._room.clear()
 
     async def send(self, topic: str, partition: int, value: bytes) -> int:
         """Append `value` and give its offset once it is acknowledged.
@@ -90,10 +85,6 @@ class LogProducer:
         finally:
             self._sends.discard(done)
 
-    async def room(self) -> None:
-        """Wait until what is not acknowledged fits a bound again. This is what slows the writer down, not memory."""
-        await self._room.wait()
-
     async def close(self, timeout_s: float) -> None:
         """Wait for what is under way, at most `timeout_s`, then stop."""
         with suppress(TimeoutError):
@@ -104,7 +95,6 @@ class LogProducer:
         """Stop at once, and forget what is under way; it may still land in the log."""
         self._dead = True
         self._closing.set()
-        self._room.set()
         for done in self._sends:
             _callbacks(done)[1]("its producer was given up")
         await asyncio.to_thread(self._finish)
@@ -129,8 +119,6 @@ class LogProducer:
 
     def _acked(self, size: int) -> None:
         self._pending_bytes -= size
-        if self._pending_bytes <= _ROOM_BYTES:
-            self._room.set()
         if not self._pending_bytes:
             self._empty.set()
 

@@ -1,138 +1,147 @@
-"""One run of a request on an engine: it holds a place there, passes frames on as they come, and knows its deadlines."""
+"""One request's way through engines: where it runs, which of its frames are not in the log yet, and its deadlines."""
 
 import asyncio
-import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections import deque
+from typing import Protocol
 
 from inferno_core.effects import EngineFrame
-from inferno_core.errors import EngineFailed, InfernoError
+from inferno_core.errors import InfernoError
 from inferno_core.records import Failure, Final, Outcome, Request
-from inferno_stream.engine import Engine, HostLost, Place
+from inferno_stream.engine import Engine, Flight, HostLost, Order, Place, Receipt
 
-logger = logging.getLogger(__name__)
+_MOST_LOSSES = 3
+"""An engine that dies with a generation may have died of it: so often it may happen."""
+
+
+class Driver(Protocol):
+    """Who drives runs."""
+
+    def on_frame(self, run: "Run", frame: EngineFrame) -> None:
+        """Take what a run says."""
+        ...
+
+    def on_lost(self, run: "Run") -> None:
+        """Take the news that a run has no place any more."""
+        ...
+
+    def on_failed(self, run: "Run", final: Final) -> None:
+        """Take the news that a run failed, and how its generation ends by that."""
+        ...
 
 
 class Run:
-    """Holds `place` for `request` until `stop`; once started, drives it there until its final frame or a failure.
+    """Holds a `place` for `request`; once started there, passes its frames on to `driver` as they come.
 
-    `on_step` gets the frames of each step; `on_end` is called once if the run ends by itself, with the failure if there
-    was one. `room` is awaited between steps, and `max_held` frames may come before `spoken` is called: a log that is
-    away slows the reading of an engine's words, it does not fill the memory.
+    Without a place it waits for another: its engine was lost. `given` says that there are words to go on from; `ended`
+    is set with the final frame.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        request: Request,
-        place: Place,
-        on_step: Callable[[str, Sequence[EngineFrame]], None],
-        on_end: Callable[[str, Final | None], None],
-        room: Callable[[], Awaitable[None]],
-        max_held: int,
-    ) -> None:
+    __slots__ = (
+        "_began",
+        "_driver",
+        "_engine",
+        "_flight",
+        "_heard",
+        "_losses",
+        "_spoke",
+        "_unsettled",
+        "ended",
+        "given",
+        "place",
+        "request",
+    )
+
+    def __init__(self, engine: Engine, request: Request, place: Place, driver: Driver) -> None:
         self.request = request
-        self.place = place
+        self.place: Place | None = place
+        self.given = False
+        self.ended = False
         self._engine = engine
-        self._on_step = on_step
-        self._on_end = on_end
-        self._room = room
-        self._may_hold = max_held
-        self._speaking = asyncio.Event()
-        self._paused = False
-        self._started = self._heard = math.inf
-        self._given = False
+        self._driver = driver
+        self._flight: Flight | None = None
+        self._unsettled: deque[Receipt] = deque()
+        self._began = self._heard = math.inf
         self._spoke = False
-        self._ended = False
-        self._task: asyncio.Task[None] | None = None
+        self._losses = 0
 
-    def start(self) -> None:
-        """Begin on the engine."""
-        loop = asyncio.get_running_loop()
-        self._started = self._heard = loop.time()
-        self._task = loop.create_task(self._drive())
+    def start(self, order: Order) -> None:
+        """Begin or go on at the place."""
+        assert self.place is not None
+        self._began = self._heard = asyncio.get_running_loop().time()
+        self._spoke = False
+        if order.history is not None and order.history.frames:
+            self.given = True
+        try:
+            self._flight = self._engine.start(order, self.place, self)
+        except HostLost as error:
+            self.failed(error)
 
-    def spoken(self) -> None:
-        """What was held is told now, and frames need not be held any longer."""
-        self._speaking.set()
+    def heard(self, frame: EngineFrame, receipt: Receipt) -> None:
+        """Pass a frame on."""
+        self._unsettled.append(receipt)
+        self._heard = receipt.at
+        self.given = True
+        if frame.tokens:
+            self._spoke = True
+        if frame.final is not None:
+            self.ended = True
+        self._driver.on_frame(self, frame)
 
-    def stop(self) -> None:
-        """Give back the place, and end what goes on there, unless it is over but for the stream's end.
+    def failed(self, error: InfernoError) -> None:
+        """Wait for another place, or give up."""
+        place, self.place, self._flight = self.place, None, None
+        self._settle_all()
+        self._began = asyncio.get_running_loop().time()
+        self._losses += 1
+        movable = place is None or place.goes_on or not self.given
+        if isinstance(error, HostLost) and movable and self._losses < _MOST_LOSSES:
+            self._driver.on_lost(self)
+        else:
+            self._driver.on_failed(self, Final(Outcome.FAILED, Failure(error.code, error.message, error.param)))
 
-        Nothing more is passed on. To be called once.
-        """
-        self._engine.release(self.place)
-        if self._task is not None and not self._ended:
-            self._task.cancel()
-        self._ended = True
+    def acknowledged(self, _: int) -> None:
+        """The log has the oldest of the frames that it did not have."""
+        if self._unsettled:
+            self._unsettled.popleft().settle()
+
+    def cancel(self) -> None:
+        """End it on the engine; nothing more is passed on."""
+        if self._flight is not None:
+            self._flight.cancel()
+        self._leave()
+
+    def release(self) -> None:
+        """Let it go, for another owner to adopt; nothing more is passed on."""
+        if self._flight is not None:
+            self._flight.release()
+        self._leave()
 
     def overdue(self, now: float) -> str | None:
         """Say which phase has lasted too long at `now`, in the loop's time."""
         deadlines = self.request.deadlines
-        if self._paused:
+        if self.place is None:
+            waited = now - self._began
+            return f"no engine went on with it within {waited:.1f} s" if waited > deadlines.queue_s else None
+        if self.ended or self._flight is None:
             return None
-        if not self._spoke and now - self._started > deadlines.first_token_s:
+        if self._flight.blocked:
+            # The log takes no more just now; the engine is not to blame for that time.
+            self._heard = now
+        elif not self._spoke and now - self._began > deadlines.first_token_s:
             return f"no first token came within {deadlines.first_token_s:g} s"
-        if self._spoke and now - self._heard > deadlines.between_tokens_s:
+        elif self._spoke and now - self._heard > deadlines.between_tokens_s:
             return f"no further token came within {deadlines.between_tokens_s:g} s"
         return None
 
-    async def _drive(self) -> None:
-        failure: InfernoError | None = None
-        try:
-            await self._pass_on_somewhere()
-        except InfernoError as error:
-            failure = error
-        except Exception:
-            logger.exception("a run failed", extra={"generation": self.request.id})
-            failure = EngineFailed("The engine failed at this request; try again.")
-        finally:
-            failure = None if self._ended else failure or EngineFailed("The engine's answer broke off; try again.")
-            self._ended = True
-            self._on_end(self.request.id, _failed(failure))
+    def _leave(self) -> None:
+        if self._flight is None and self.place is not None:
+            self._engine.release(self.place)
+        self.place = self._flight = None
+        self.ended = True
+        self._settle_all()
 
-    async def _pass_on_somewhere(self) -> None:
-        """Run at the place; at another one, as long as hosts are lost before they gave anything."""
-        while True:
-            try:
-                return await self._pass_on()
-            except HostLost:
-                if self._given or not self._move():
-                    raise
-
-    def _move(self) -> bool:
-        """Hold another place instead, if there is one."""
-        place = self._engine.find(self.request)
-        if place is None:
-            return False
-        self._engine.release(self.place)
-        self.place = place
-        return True
-
-    async def _pass_on(self) -> None:
-        async with aclosing(self._engine.generate(self.request, self.place)) as steps:
-            async for step in steps:
-                self._given = True
-                self._heard = asyncio.get_running_loop().time()
-                self._spoke = self._spoke or any(frame.tokens for frame in step)
-                self._ended = self._ended or any(frame.final is not None for frame in step)
-                self._on_step(self.request.id, step)
-                if not self._ended:
-                    await self._pause(len(step))
-
-    async def _pause(self, frames: int) -> None:
-        """Wait while the log takes no more; the engine is not to blame for that time."""
-        self._may_hold -= frames
-        self._paused = True
-        if self._may_hold <= 0:
-            await self._speaking.wait()
-        await self._room()
-        self._paused = False
-        self._heard = asyncio.get_running_loop().time()
-
-
-def _failed(error: InfernoError | None) -> Final | None:
-    if error is None:
-        return None
-    return Final(Outcome.FAILED, Failure(error.code, error.message, error.param))
+    def _settle_all(self) -> None:
+        """Frames that no one will say must not hold back what stands in the log."""
+        while self._unsettled:
+            self._unsettled.popleft().settle()

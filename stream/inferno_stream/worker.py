@@ -35,10 +35,12 @@ _FLUSH_S = 2.0
 class Worker:
     """One worker process. It is also the ground that its owners stand on."""
 
-    def __init__(self, kafka_settings: KafkaSettings, settings: WorkerSettings, engine: Engine, *, name: str) -> None:
+    def __init__(
+        self, kafka_settings: KafkaSettings, settings: WorkerSettings, engine: Engine, metrics: Metrics, *, name: str
+    ) -> None:
         self.engine = engine
-        self.metrics = Metrics()
-        self.max_held = settings.held_frames
+        self.metrics = metrics
+        self.queue_topic = kafka_settings.queue_topic
         self._kafka = kafka_settings
         self._slots = settings.slots
         self._name = name
@@ -53,6 +55,7 @@ class Worker:
         """None from a producer's failure until all partitions have begun again: nothing is appended meanwhile."""
         self._replies = Replies(self._append_reply_record)
         self._trouble: str | None = "This worker has not joined its group yet."
+        engine.subscribe(self.changed)
 
     @property
     def healthy(self) -> str | None:
@@ -114,7 +117,7 @@ class Worker:
         owner.assigned()
 
     async def _revoke(self, partitions: Sequence[int]) -> None:
-        """Say what is ready and let go; what ran is ended or continued by the next owner."""
+        """Say what is ready and let go; the next owner goes on with what ran."""
         self._assigned.difference_update(partitions)
         self._replies.flush()
         for p in partitions:
@@ -159,11 +162,6 @@ class Worker:
         """Answer with `owner.begin`."""
         self._tasks.spawn(self._fetch_committed(owner, epoch))
 
-    async def room(self) -> None:
-        """Wait until Kafka has taken enough of what was said."""
-        if self._producer is not None:
-            await self._producer.room()
-
     def changed(self) -> None:
         """Something waits, or there is room: take what can be taken, once in this turn of the loop."""
         if not self._is_taking and not self._stopping:
@@ -172,6 +170,7 @@ class Worker:
 
     def _take(self) -> None:
         self._is_taking = False
+        self._rehouse()
         room = self._slots - sum(owner.running for owner in self._owners.values())
         if room <= 0:
             return
@@ -179,10 +178,17 @@ class Worker:
         for owner, request in self._turns.order(waiting):
             if not room:
                 break
-            if place := self.engine.find(request):
+            if place := self.engine.find(request, claimed=owner.claimed(request)):
                 self._turns.served(request)
                 owner.take(request, place)
                 room -= 1
+
+    def _rehouse(self) -> None:
+        """Runs that lost their engine come first."""
+        for owner in list(self._owners.values()):
+            for run in owner.homeless:
+                if place := self.engine.find(run.request, goes_on=run.given):
+                    owner.move(run, place)
 
     async def _fetch_committed(self, owner: Owner, epoch: int) -> None:
         while self._owners.get(owner.p) is owner:

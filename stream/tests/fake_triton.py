@@ -1,7 +1,6 @@
-"""A Triton that answers from a script over real gRPC, by our backend's contract or the stock one."""
+"""A Triton with the stock backend that answers from a script over real gRPC."""
 
 import asyncio
-import json
 import struct
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -13,14 +12,14 @@ from inferno_stream.tensors import messages
 
 
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]  # as above
-    """Serves model `model`, version 1. `answers` are the responses to each request, the last one final.
+    """Serves model `model`, version 1. `answers` are the responses to each request, the last one final if `final`.
 
     An `asyncio.Event` among them is waited for. `asked` holds the requests, `cancelled` is set when a stream is cut.
     """
 
-    def __init__(self, answers: Sequence[dict[str, Any] | asyncio.Event], *, stock: bool = False) -> None:
+    def __init__(self, answers: Sequence[dict[str, Any] | asyncio.Event], *, final: bool = True) -> None:
         self._answers = answers
-        self._inputs = ["text_input"] if stock else ["text_input", "openai_body"]
+        self._final = final
         self.asked: list[Any] = []
         self.cancelled = asyncio.Event()
         self._server = grpc.aio.server()
@@ -41,8 +40,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 -- Triton's name
         metadata = messages.ModelMetadataResponse(name="model")
-        for name in self._inputs:
-            metadata.inputs.add(name=name, datatype="BYTES", shape=[1])
+        metadata.inputs.add(name="text_input", datatype="BYTES", shape=[1])
         return metadata
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
@@ -53,7 +51,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
                     if isinstance(answer, asyncio.Event):
                         await answer.wait()
                     else:
-                        yield _response(answer, final=answer is self._answers[-1])
+                        yield _response(answer, final=self._final and answer is self._answers[-1])
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
@@ -67,7 +65,7 @@ def _response(tensors: dict[str, Any], *, final: bool) -> Any:
     response = message.infer_response
     response.parameters["triton_final_response"].bool_param = final
     for name, values in tensors.items():
-        strings = not values or isinstance(values[0], str)
+        strings = isinstance(values[0], str)
         response.outputs.add(name=name, datatype="BYTES" if strings else "INT32", shape=[len(values)])
         pack = _string if strings else _integer
         response.raw_output_contents.append(b"".join(pack(value) for value in values))
@@ -82,21 +80,6 @@ def _integer(value: int) -> bytes:
     return struct.pack("<i", value)
 
 
-def words(*texts: str, choice: int = 0, finish: str = "") -> dict[str, Any]:
-    """Make the tensors of one step of one choice, a token for each text."""
-    return {
-        "choice": [json.dumps({"index": choice, "delta": {"content": "".join(texts)}})],
-        "choice_index": [choice],
-        "token_count": [len(texts)],
-        "token_ids": list(range(len(texts))) or [],
-        "finish_reason": [finish],
-    }
-
-
-def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
-    """Make the tensor that ends an answer."""
-    return {
-        "usage": [
-            json.dumps({"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "cached_tokens": 0})
-        ]
-    }
+def said(text: str, reason: str = "None") -> dict[str, Any]:
+    """Make the tensors of a response: some text, of two tokens."""
+    return {"text_output": [text], "num_output_tokens": [2], "num_input_tokens": [3], "finish_reason": [reason]}

@@ -17,6 +17,7 @@ from inferno_stream import kafka
 from inferno_stream.edge import Draft, Follower
 from inferno_stream.engine import Engine
 from inferno_stream.kafka_edge import KafkaEdge
+from inferno_stream.metrics import Metrics
 from inferno_stream.worker import Worker
 
 PATIENCE_S = 20.0
@@ -71,7 +72,7 @@ class Platform:
         return edge
 
     async def worker(self, engine: Engine, *, name: str = "worker-0", slots: int = 256) -> Worker:
-        worker = Worker(self.settings, WorkerSettings(slots=slots), engine, name=name)
+        worker = Worker(self.settings, WorkerSettings(slots=slots), engine, Metrics(), name=name)
         await worker.start()
         self._stack.push_async_callback(worker.stop)
         return worker

@@ -1,216 +1,291 @@
-import asyncio
-import json
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
 
 import pytest
-from fake_triton import FakeTriton, usage, words
+import pytest_asyncio
+from fake_host import FakeHost
+from fake_triton import FakeTriton, said
+from listener import Listener
 from log_platform import MakeDraft, Until
+from msgspec import structs
 
-from inferno_core.effects import EngineFrame
-from inferno_core.errors import EngineFailed, InvalidRequest, Unavailable
+from inferno_core.errors import Unavailable
 from inferno_core.hosts import Host, HostedModel, ModelState
-from inferno_core.records import Outcome, Request, Usage
-from inferno_stream.engine import HostLost
+from inferno_core.records import Request
+from inferno_stream.engine import Claimed, HostLost, Order, Place
 from inferno_stream.fleet import Fleet
+from inferno_stream.metrics import Metrics
 
 
-def host(address: str, *, incarnation: str = "1", slots: int = 2, state: ModelState = ModelState.READY) -> Host:
+def report(
+    host: FakeHost | FakeTriton, *, incarnation: str = "1", state: ModelState = ModelState.READY, slots: int = 2
+) -> Host:
+    """What an agent says of a host."""
     model = HostedModel("model", "1", state, since=0.0, slots=slots, fingerprint="print")
-    return Host(name=f"host-{address}", grpc=address, http="", incarnation=incarnation, models=(model,))
+    return Host(name=f"host-{host.address}", grpc=host.address, http="", incarnation=incarnation, models=(model,))
 
 
 class Agents:
-    """What agents report."""
+    """What agents report, and whose presence was said."""
 
-    def __init__(self, *hosts: Host) -> None:
-        self.hosts: Sequence[Host] | None = hosts
+    def __init__(self) -> None:
+        self.hosts: Sequence[Host] | None = ()
+        self.said: list[Host] = []
 
     async def read(self) -> Sequence[Host]:
         if self.hosts is None:
             raise Unavailable("Redis did not answer.")
         return self.hosts
 
-
-async def silent(host: Host) -> None:
-    """Say nobody's presence."""
+    async def publish(self, host: Host) -> None:
+        self.said.append(host)
 
 
 @pytest.fixture
-def request_(draft: MakeDraft) -> Request:
-    return draft().request("id", "reader", 0)
+def agents() -> Agents:
+    return Agents()
 
 
-async def run(fleet: Fleet, request: Request) -> list[EngineFrame]:
-    place = fleet.find(request)
-    assert place is not None
-    frames: list[EngineFrame] = []
-    async with aclosing(fleet.generate(request, place)) as steps:
-        async for step in steps:
-            frames += step
-    fleet.release(place)
-    return frames
+@pytest.fixture
+def asked(draft: MakeDraft) -> Request:
+    return draft().request("id", "reader", 2_000_000_000_000)
 
 
-async def test_words_of_our_backend_become_frames(request_: Request) -> None:
-    last = words("c", finish="stop") | usage(3, 3)
-    async with FakeTriton([words("a", "b"), last]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
-        await fleet.refresh()
-        frames = await run(fleet, request_)
-        await fleet.close()
-    assert [frame.tokens for frame in frames] == [(0, 1), (0,)]
-    assert json.loads(frames[0].delta)["delta"]["content"] == "ab"
-    assert frames[1].finish == "stop"
-    assert frames[1].final is not None
-    assert frames[1].final.usage == Usage(3, 3)
-    asked = triton.asked[0]
-    assert [tensor.name for tensor in asked.inputs] == ["openai_surface", "openai_body", "generation_id"]
+MakeFleet = Callable[..., Fleet]
 
 
-async def test_an_end_without_words_is_a_frame_of_its_own(request_: Request) -> None:
-    async with FakeTriton([words("a", finish="stop"), usage(1, 1)]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
-        await fleet.refresh()
-        frames = await run(fleet, request_)
-        await fleet.close()
-    assert [(frame.choice, frame.final is not None) for frame in frames] == [(0, False), (-1, True)]
+@pytest_asyncio.fixture
+async def make_fleet(agents: Agents) -> AsyncIterator[MakeFleet]:
+    async with AsyncExitStack() as stack:
+
+        def make(*urls: str) -> Fleet:
+            fleet = Fleet(agents.read, agents.publish, urls, 5.0, Metrics())
+            stack.push_async_callback(fleet.close)
+            return fleet
+
+        yield make
 
 
-async def test_the_engines_refusal_keeps_its_code_and_field(request_: Request) -> None:
-    error = {"code": "context_length_exceeded", "message": "Too long.", "param": "messages"}
-    async with FakeTriton([{"error": [json.dumps(error)]}]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
-        await fleet.refresh()
-        with pytest.raises(InvalidRequest) as refused:
-            await run(fleet, request_)
-        await fleet.close()
-    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "messages")
+@pytest.fixture
+def fleet(make_fleet: MakeFleet) -> Fleet:
+    return make_fleet()
 
 
-async def test_tritons_own_words_are_not_shown(request_: Request) -> None:
-    async with FakeTriton([{"refused": "/secret/path is broken"}]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
-        await fleet.refresh()
-        with pytest.raises(EngineFailed) as failed:
-            await run(fleet, request_)
-        await fleet.close()
-    assert "secret" not in failed.value.message
+@pytest_asyncio.fixture
+async def host() -> AsyncIterator[FakeHost]:
+    async with FakeHost(slots=2) as host:
+        yield host
 
 
-async def test_leaving_cuts_the_stream(request_: Request) -> None:
-    async with FakeTriton([words("a"), asyncio.Event(), usage(1, 1)]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
-        await fleet.refresh()
-        place = fleet.find(request_)
-        assert place is not None
-        async with aclosing(fleet.generate(request_, place)) as steps:
-            await anext(steps)
-        async with asyncio.timeout(5):
-            await triton.cancelled.wait()
-        await fleet.close()
+async def offered(fleet: Fleet, request: Request, until: Until) -> Place:
+    """Wait for a place."""
+    found: list[Place] = []
+
+    def find() -> bool:
+        found.extend(place for place in [fleet.find(request)] if place)
+        return bool(found)
+
+    await until(find)
+    return found[0]
 
 
-@pytest.mark.parametrize("change", [{"incarnation": "2"}, {"state": ModelState.LOADING}], ids=["restarted", "reloaded"])
-async def test_a_run_on_an_engine_that_is_gone_fails(request_: Request, change: dict[str, object]) -> None:
-    async with FakeTriton([words("a"), asyncio.Event(), usage(1, 1)]) as triton:
-        agents = Agents(host(triton.address))
-        fleet = Fleet(agents.read, silent, (), 5.0)
-        await fleet.refresh()
-        place = fleet.find(request_)
-        assert place is not None
-        async with aclosing(fleet.generate(request_, place)) as steps:
-            await anext(steps)
-            agents.hosts = ()
-            await fleet.refresh()
-            agents.hosts = None
-            await fleet.refresh()
-            agents.hosts = (host(triton.address, **change),)  # type: ignore[arg-type]  # one keyword of two types
-            await fleet.refresh()
-            with pytest.raises(EngineFailed, match="is gone"):
-                await anext(steps)
-        await fleet.close()
+def order(request: Request, epoch: int = 1) -> Order:
+    return Order(request, "queue/0", epoch)
 
 
-async def test_a_host_that_dies_fails_its_runs(request_: Request) -> None:
-    async with FakeTriton([words("a"), asyncio.Event(), usage(1, 1)]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
-        await fleet.refresh()
-        place = fleet.find(request_)
-        assert place is not None
-        steps = fleet.generate(request_, place)
-        await anext(steps)
-    with pytest.raises(EngineFailed):
-        await anext(steps)
-    await fleet.close()
-
-
-async def test_the_host_that_runs_least_is_taken_until_all_are_full(request_: Request) -> None:
-    fleet = Fleet(Agents(host("a:1"), host("b:1")).read, silent, (), 5.0)
-    await fleet.refresh()
-    places = [fleet.find(request_) for _ in range(5)]
-    assert [place.host if place else None for place in places] == [
-        "host-a:1",
-        "host-b:1",
-        "host-a:1",
-        "host-b:1",
-        None,
-    ]
-    assert places[1] is not None
-    fleet.release(places[1])
-    assert fleet.find(request_) == places[1]
-
-
-async def test_a_stock_triton_is_found_by_its_address_and_does_completions_alone(
-    draft: MakeDraft, until: Until
+async def test_a_reported_host_is_opened_and_runs(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
 ) -> None:
-    answers = [
-        {"text_output": [text], "num_output_tokens": [2], "num_input_tokens": [3], "finish_reason": [reason]}
-        for text, reason in (("Par", "None"), ("is", "stop"))
-    ]
-    chat = draft().request("id", "reader", 0)
-    async with FakeTriton(answers, stock=True) as triton:
-        said: list[Host] = []
+    changes: list[bool] = []
+    fleet.subscribe(lambda: changes.append(True))
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    place = await offered(fleet, asked, until)
+    assert place == Place(f"host-{host.address}", "life-1", "print", "model", "1")
+    assert changes
+    listener = Listener()
+    fleet.start(order(asked), place, listener)
+    await until(lambda: host.running)
+    host.step(4)
+    await until(lambda: listener.final)
 
-        async def publish(host: Host) -> None:
-            said.append(host)
 
-        fleet = Fleet(Agents().read, publish, (triton.address,), 5.0)
+async def test_the_host_with_the_most_room_is_taken_until_all_are_full(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    async with FakeHost(slots=3) as other:
+        agents.hosts = [report(host), report(other)]
         await fleet.refresh()
-        assert [(host.name, host.models[0].tasks) for host in said] == [(triton.address, ("completion",))]
-        with pytest.raises(InvalidRequest, match="stock vLLM backend"):
-            await run(fleet, chat)
-        body = json.dumps({"prompt": "The capital is", "max_tokens": 4, "top_p": 0.5}).encode()
-        plain = Request("id", "completion", body, "model", "", chat.tenant, "reader", 0, seed=7)
-        frames = await run(fleet, plain)
-        await fleet.close()
-    assert [json.loads(frame.delta)["text"] for frame in frames] == ["Par", "is"]
-    assert frames[-1].final is not None
-    assert frames[-1].final.outcome is Outcome.FINISHED
-    assert frames[-1].final.usage == Usage(3, 4)
-    sampling = triton.asked[0].raw_input_contents[3][4:]
-    assert json.loads(sampling) == {"max_tokens": 4, "top_p": 0.5, "seed": 7}
+        await until(lambda: all(line.is_open for line in fleet._lines.values()) and len(fleet._lines) == 2)
+        places = [fleet.find(asked) for _ in range(6)]
+        roomy, small = f"host-{other.address}", f"host-{host.address}"
+        assert places[0] is not None
+        assert places[0].host == roomy
+        assert sorted(place.host for place in places if place) == sorted([roomy] * 3 + [small] * 2)
+        assert places[5] is None
+        fleet.release(places[0])
+        assert fleet.find(asked) == places[0]
+
+
+async def test_many_choices_may_take_more_than_is_free(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    place = await offered(fleet, structs.replace(asked, n=4), until)
+    assert place.slots == 4
+    assert fleet.find(asked) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": "another"}, {"version": "2"}],
+    ids=["model", "version"],
+)
+async def test_nothing_else_is_offered(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until, changes: dict[str, str]
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    await offered(fleet, structs.replace(asked, version=""), until)
+    assert fleet.find(structs.replace(asked, **changes)) is None  # type: ignore[arg-type]  # names of one type
+
+
+async def test_a_stock_triton_is_found_by_its_address_and_said_to_do_completions_alone(
+    make_fleet: MakeFleet, agents: Agents, asked: Request, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with FakeTriton([said("Paris", "stop")]) as triton:
+        fleet = make_fleet(triton.address)
+        await fleet.refresh()
+        place = await offered(fleet, asked, until)
+        assert not place.goes_on
+        assert [(host.name, host.models[0].tasks) for host in agents.said] == [(triton.address, ("completion",))]
+        assert [record for record in caplog.records if "completions alone" in record.message]
+        assert fleet.find(asked, goes_on=True) is None
+        listener = Listener()
+        plain = structs.replace(asked, surface="completion", body=b'{"prompt":"The capital is"}')
+        fleet.start(order(plain), place, listener)
+        await until(lambda: listener.final)
+
+
+async def test_a_triton_of_ours_without_an_agent_says_that_it_chats(
+    make_fleet: MakeFleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    fleet = make_fleet(host.address)
+    await fleet.refresh()
+    assert (await offered(fleet, asked, until)).goes_on
+    assert agents.said[0].models[0].tasks == ("chat", "completion")
 
 
 async def test_a_host_that_fell_silent_is_not_offered_though_it_stays_known_while_redis_is_away(
-    request_: Request,
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
 ) -> None:
-    agents = Agents(host("a:1"))
-    fleet = Fleet(agents.read, silent, (), 5.0)
+    agents.hosts = [report(host)]
     await fleet.refresh()
+    await offered(fleet, asked, until)
     agents.hosts = None
     await fleet.refresh()
-    assert fleet.find(request_) is not None
+    assert fleet.find(asked) is not None
     agents.hosts = ()
     await fleet.refresh()
-    assert fleet.find(request_) is None
+    assert fleet.find(asked) is None
 
 
-async def test_a_host_that_lost_a_run_is_not_offered_for_a_while(request_: Request) -> None:
-    async with FakeTriton([{"refused": "the stub is dead"}]) as triton:
-        fleet = Fleet(Agents(host(triton.address)).read, silent, (), 5.0)
+async def test_what_runs_on_a_silent_host_runs_on(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    listener = Listener()
+    fleet.start(order(asked), await offered(fleet, asked, until), listener)
+    await until(lambda: host.running)
+    for state in (ModelState.LOADING, None):
+        agents.hosts = [report(host, state=state)] if state else []
         await fleet.refresh()
-        with pytest.raises(HostLost):
-            await run(fleet, request_)
-        assert fleet.find(request_) is None
-        await fleet.close()
+        assert fleet.find(asked) is None
+    host.step(4)
+    await until(lambda: listener.final)
+
+
+async def test_a_host_in_another_life_has_lost_what_ran_and_is_opened_anew(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    listener = Listener()
+    fleet.start(order(asked), await offered(fleet, asked, until), listener)
+    host.restart_engine()
+    agents.hosts = [report(host, incarnation="2")]
+    await fleet.refresh()
+    assert isinstance(listener.errors[0], HostLost)
+    await fleet.refresh()
+    assert (await offered(fleet, asked, until)).incarnation == "life-1+"
+
+
+async def test_owners_are_named_to_every_host_those_that_come_later_included(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    fleet.fence("queue/0", 4)
+    fleet.fence("queue/1", 5)
+    fleet.forget("queue/1")
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    await offered(fleet, asked, until)
+    fleet.fence("queue/2", 6)
+    (line,) = fleet._lines.values()
+    await until(lambda: line.has_fenced("queue/0") and line.has_fenced("queue/2"))
+    assert not line.has_fenced("queue/1")
+
+
+async def test_who_takes_over_waits_until_the_claimed_host_knows_of_it_and_needs_no_room(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    claimed = Claimed("queue/0", f"host-{host.address}", "life-1")
+    assert fleet.find(asked, claimed=claimed) is None
+    for _ in range(2):
+        await offered(fleet, asked, until)
+    assert fleet.find(asked, claimed=claimed) is None
+    fleet.fence("queue/0", 7)
+    await until(lambda: fleet.find(asked, claimed=claimed))
+    place = fleet.find(asked, claimed=claimed)
+    assert place is not None
+    assert (place.runs, place.slots) == (True, 0)
+
+
+async def test_what_ran_in_another_life_or_elsewhere_is_not_waited_for(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    await offered(fleet, asked, until)
+    place = fleet.find(asked, claimed=Claimed("queue/0", f"host-{host.address}", "life-0"))
+    assert place is not None
+    assert not place.runs
+    fleet.release(place)
+    assert fleet.find(asked, claimed=Claimed("queue/0", "host-dead", "life-1")) == place
+
+
+async def test_a_place_on_a_host_that_was_given_up_is_no_more(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    place = await offered(fleet, asked, until)
+    agents.hosts = []
+    await fleet.refresh()
+    with pytest.raises(HostLost):
+        fleet.start(order(asked), place, Listener())
+    fleet.release(place)
+
+
+async def test_a_model_that_retires_is_left(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    await offered(fleet, asked, until)
+    host.retire()
+    await until(lambda: not fleet._lines)
+    assert fleet.find(asked) is None

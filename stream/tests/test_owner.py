@@ -23,6 +23,7 @@ from inferno_core.records import (
     ReplyRecord,
     Request,
 )
+from inferno_stream.engine import Claimed
 from inferno_stream.fake import FakeEngine, words
 from inferno_stream.metrics import Metrics
 from inferno_stream.owner import Owner
@@ -33,7 +34,7 @@ from inferno_stream.scan import Search
 class FakeGround:
     """A log in memory: what is appended to p is read back by `settle`, acknowledgements come at once."""
 
-    max_held = 100
+    queue_topic = "queue"
 
     def __init__(self) -> None:
         self.engine = FakeEngine(lambda request: words("a", "b"))
@@ -69,9 +70,6 @@ class FakeGround:
     def step_down(self, owner: Owner, reason: str) -> None:
         self.stepped_down.append(reason)
         owner.close()
-
-    async def room(self) -> None:
-        """There is always room."""
 
     def settle(self, owner: Owner) -> None:
         """Let the owner read all of p that it has not read."""
@@ -114,21 +112,119 @@ async def test_a_fresh_request_is_claimed_spoken_and_done(draft: MakeDraft, unti
     assert owner.committable == Committed(4, 1)
 
 
-async def test_what_another_claimed_and_spoke_ends_as_lost(draft: MakeDraft) -> None:
+def spoken(asked: Request) -> History:
+    """What another owner said: the first frame of `a`, `b`."""
+    history = History()
+    history.frame(Frame(asked.id, 0, 0, 0, [1000], b"{}"))
+    return history
+
+
+async def test_what_another_claimed_and_spoke_goes_on_after_its_words(draft: MakeDraft, until: Until) -> None:
     ground = FakeGround()
     asked = request(draft)
     owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
     take(ground, owner)
-    (search,) = ground.searches
-    history = History()
-    history.frame(Frame(asked.id, 0, 0, 0, [1], b"{}"))
-    search.on_found(history)
+    ground.searches[0].on_found(spoken(asked))
+    await until(lambda: isinstance(ground.queue[-1], Done))
+    (order,) = ground.engine.orders
+    assert order.history is not None
+    assert (order.partition, order.epoch) == ("queue/0", 3)
+    frames = [record for record in ground.replies if isinstance(record, Frame)]
+    assert [(frame.index, list(frame.tokens)) for frame in frames] == [(1, [1001])]
+    assert ground.metrics.rebuilds._value.get() == 1
+
+
+async def test_where_no_engine_goes_on_what_another_spoke_ends_as_lost(draft: MakeDraft) -> None:
+    ground = FakeGround()
+    assert ground.engine.place is not None
+    ground.engine.place = structs.replace(ground.engine.place, goes_on=False)
+    asked = request(draft)
+    owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
+    take(ground, owner)
+    ground.searches[0].on_found(spoken(asked))
     last = ground.replies[-1]
     assert isinstance(last, Frame)
     assert last.final is not None
     assert last.final.failure is not None
     assert last.final.failure.code == "worker_lost"
     assert owner.running == 0
+    assert ground.engine.given_back == [ground.engine.place]
+
+
+async def test_hosts_hear_of_an_owner_before_it_acts_and_no_longer_than_that(draft: MakeDraft) -> None:
+    ground = FakeGround()
+    asked = request(draft)
+    owner = Owner(0, "worker", ground)
+    ground.queue += [Epoch("dead", "nonce"), asked, Claim(asked.id, 0, "host", "life")]
+    owner.assigned()
+    assert ground.engine.fences == {"queue/0": 3}
+    assert list(owner.waiting()) == []
+    ground.settle(owner)
+    assert owner.claimed(asked) == Claimed("queue/0", "host", "life")
+    owner.close()
+    assert ground.engine.fences == {}
+
+
+async def test_a_lost_engine_is_replaced_after_the_words_that_were_said(draft: MakeDraft, until: Until) -> None:
+    ground = FakeGround()
+    gate: asyncio.Queue[None] = asyncio.Queue()
+    ground.engine = FakeEngine(lambda request: words("a", "b", "c"), pace=gate.get)
+    asked = request(draft)
+    owner = begin(ground, asked)
+    take(ground, owner)
+    gate.put_nowait(None)
+    await until(lambda: isinstance(ground.replies[-1], Frame))
+    ground.engine.running[asked.id].lose()
+    (run,) = owner.homeless
+    assert owner.running == 1
+    assert ground.engine.place is not None
+    owner.move(run, ground.engine.place)
+    assert owner.homeless == []
+    history = History()
+    for record in ground.replies:
+        history.read(record)
+    ground.settle(owner)
+    ground.searches[0].on_found(history)
+    for _ in range(3):
+        gate.put_nowait(None)
+    await until(lambda: isinstance(ground.queue[-1], Done))
+    assert [type(record) for record in ground.replies] == [Head, Frame, Head, Frame, Frame]
+    assert [type(record) for record in ground.queue] == [Request, Epoch, Claim, Claim, Done]
+
+
+async def test_a_generation_that_takes_three_engines_with_it_ends(draft: MakeDraft, until: Until) -> None:
+    ground = FakeGround()
+    ground.engine = FakeEngine(lambda request: words("a"), pace=asyncio.Event().wait)
+    asked = request(draft)
+    owner = begin(ground, asked)
+    take(ground, owner)
+    assert ground.engine.place is not None
+    for _ in range(2):
+        ground.engine.running[asked.id].lose()
+        owner.move(owner.homeless[0], ground.engine.place)
+        if ground.searches:
+            ground.searches.pop().on_found(History())
+    ground.engine.running[asked.id].lose()
+    last = ground.replies[-1]
+    assert isinstance(last, Frame)
+    assert last.final is not None
+    assert last.final.failure is not None
+    assert last.final.failure.code == "engine_failed"
+    assert owner.running == 0
+
+
+async def test_who_waits_for_another_engine_has_the_queues_deadline(draft: MakeDraft) -> None:
+    ground = FakeGround()
+    ground.engine = FakeEngine(lambda request: words("a"), pace=asyncio.Event().wait)
+    owner = begin(ground, request(draft))
+    take(ground, owner)
+    next(iter(ground.engine.running.values())).lose()
+    now = asyncio.get_running_loop().time()
+    owner.expire(now + 299)
+    assert owner.running == 1
+    owner.expire(now + 301)
+    assert owner.running == 0
+    assert owner.homeless == []
 
 
 async def test_what_another_claimed_and_never_began_begins(draft: MakeDraft, until: Until) -> None:
@@ -167,6 +263,7 @@ async def test_a_higher_epoch_ends_it_and_its_runs(draft: MakeDraft) -> None:
     said = len(ground.replies)
     owner.read([])
     assert len(ground.replies) == said
+    assert len(ground.engine.released) == 1
 
 
 async def test_a_frame_that_the_log_can_not_hold_ends_its_generation_alone(draft: MakeDraft, until: Until) -> None:

@@ -12,6 +12,7 @@ from inferno_core.records import Epoch, Frame, Request
 from inferno_core.settings import KafkaSettings, WorkerSettings
 from inferno_stream import worker as module
 from inferno_stream.fake import FakeEngine
+from inferno_stream.metrics import Metrics
 from inferno_stream.owner import Owner
 from inferno_stream.producer import OnAck, OnFail
 from inferno_stream.worker import Worker
@@ -46,7 +47,8 @@ class NoReader:
 def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
     """A worker that owns two partitions and has not joined a group."""
     monkeypatch.setattr(module, "LogProducer", FakeProducer)
-    worker = Worker(KafkaSettings(), WorkerSettings(slots=1), FakeEngine(lambda request: []), name="worker-0")
+    engine = FakeEngine(lambda request: [])
+    worker = Worker(KafkaSettings(), WorkerSettings(slots=1), engine, Metrics(), name="worker-0")
     worker._producer = worker._new_producer()
     worker._reader = NoReader()  # type: ignore[assignment]  # what stands for one
     worker._assign([0, 1])
@@ -69,7 +71,6 @@ async def test_nothing_of_an_old_epoch_leaves_on_the_new_producer(worker: Worker
     worker.append_reply(0, frame(1), None)
     worker._replies.flush()
     worker.append_reply(0, frame(2), None)
-    await worker.room()
     for _ in range(3):
         await asyncio.sleep(0)
     new = producer_of(worker)

@@ -1,54 +1,52 @@
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable
 
 import pytest
 from log_platform import MakeDraft, Until
 from msgspec import structs
 
+from inferno_core.acceptance import History
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import InvalidRequest
-from inferno_core.records import Final, Request
-from inferno_stream.engine import HostLost, Place
-from inferno_stream.fake import FakeEngine, Step, words
+from inferno_core.records import Final, Frame, Request
+from inferno_stream.engine import Flight, Hearer, HostLost, Order, Place, Receipt
+from inferno_stream.fake import FakeEngine, FakeFlight, Step, words
 from inferno_stream.runs import Run
 
 
-class Listener:
+class Driver:
     """Hears what a run says."""
 
     def __init__(self) -> None:
-        self.steps: list[Sequence[EngineFrame]] = []
-        self.ends: list[Final | None] = []
-        self.room = asyncio.Event()
-        self.room.set()
+        self.frames: list[EngineFrame] = []
+        self.lost = 0
+        self.failed: list[Final] = []
 
-    def on_step(self, id: str, step: Sequence[EngineFrame]) -> None:
-        self.steps.append(step)
+    def on_frame(self, run: Run, frame: EngineFrame) -> None:
+        self.frames.append(frame)
 
-    def on_end(self, id: str, failure: Final | None) -> None:
-        self.ends.append(failure)
+    def on_lost(self, run: Run) -> None:
+        self.lost += 1
 
-    async def wait_for_room(self) -> None:
-        await self.room.wait()
+    def on_failed(self, run: Run, final: Final) -> None:
+        self.failed.append(final)
 
 
 Begin = Callable[..., Run]
 
 
 @pytest.fixture
-def listener() -> Listener:
-    return Listener()
+def driver() -> Driver:
+    return Driver()
 
 
 @pytest.fixture
-def begin(draft: MakeDraft, listener: Listener) -> Begin:
-    def make(engine: FakeEngine, *, max_held: int = 100, **deadlines: float) -> Run:
+def begin(draft: MakeDraft, driver: Driver) -> Begin:
+    def make(engine: FakeEngine, *, history: History | None = None, **deadlines: float) -> Run:
         request = draft(**deadlines).request("id", "reader", 0)
-        place = engine.find(request)
-        assert place is not None
-        run = Run(engine, request, place, listener.on_step, listener.on_end, listener.wait_for_room, max_held)
-        run.start()
+        assert engine.place is not None
+        run = Run(engine, request, engine.place, driver)
+        run.start(Order(request, "queue/0", 1, history))
         return run
 
     return make
@@ -58,155 +56,137 @@ def answer(request: Request) -> list[Step]:
     return words("a", "b", "c")
 
 
-async def test_passes_each_step_on_and_ends(begin: Begin, listener: Listener, until: Until) -> None:
-    begin(FakeEngine(answer))
-    await until(lambda: listener.ends)
-    assert len(listener.steps) == 3
-    assert listener.ends == [None]
+async def test_passes_each_frame_on_and_ends(begin: Begin, driver: Driver, until: Until) -> None:
+    run = begin(FakeEngine(answer))
+    await until(lambda: run.ended)
+    assert len(driver.frames) == 3
+    assert run.given
 
 
-async def test_holds_no_more_than_it_may_until_it_is_spoken(begin: Begin, listener: Listener, until: Until) -> None:
-    run = begin(FakeEngine(answer), max_held=2)
-    await until(lambda: len(listener.steps) == 2)
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert len(listener.steps) == 2
-    run.spoken()
-    await until(lambda: listener.ends == [None])
+class Settled:
+    """Counts receipts that were settled."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def receipt(self) -> Receipt:
+        return Receipt(0.0, self._settle)
+
+    def _settle(self) -> None:
+        self.count += 1
 
 
-async def test_waits_for_room_without_blaming_the_engine(begin: Begin, listener: Listener, until: Until) -> None:
-    listener.room.clear()
-    run = begin(FakeEngine(answer), between_tokens_s=1.0)
-    await until(lambda: listener.steps)
-    assert run.overdue(asyncio.get_running_loop().time() + 100) is None
-    listener.room.set()
-    await until(lambda: listener.ends == [None])
+async def test_a_receipt_is_settled_once_the_log_has_its_frame(begin: Begin) -> None:
+    run = begin(FakeEngine(answer, pace=asyncio.Event().wait))
+    settled = Settled()
+    for number in range(3):
+        run.heard(EngineFrame(0, (number,), b"{}"), settled.receipt())
+    assert settled.count == 0
+    run.acknowledged(7)
+    assert settled.count == 1
+    run.release()
+    assert settled.count == 3
+    run.acknowledged(8)
+    assert settled.count == 3
 
 
-async def test_knows_which_phase_lasted_too_long(begin: Begin, listener: Listener, until: Until) -> None:
+async def test_frames_of_a_lost_engine_hold_nothing_back(begin: Begin, driver: Driver) -> None:
+    run = begin(FakeEngine(answer, pace=asyncio.Event().wait))
+    settled = Settled()
+    run.heard(EngineFrame(0, (1,), b"{}"), settled.receipt())
+    run.failed(HostLost("Gone."))
+    assert (settled.count, driver.lost, run.place) == (1, 1, None)
+
+
+async def test_knows_which_phase_lasted_too_long(begin: Begin, driver: Driver, until: Until) -> None:
     gate: asyncio.Queue[None] = asyncio.Queue()
-    run = begin(FakeEngine(answer, pace=gate.get), first_token_s=1.0, between_tokens_s=5.0)
+    run = begin(FakeEngine(answer, pace=gate.get), first_token_s=1.0, between_tokens_s=5.0, queue_s=7.0)
     now = asyncio.get_running_loop().time()
     assert run.overdue(now) is None
     assert "first token" in (run.overdue(now + 2) or "")
     gate.put_nowait(None)
-    await until(lambda: listener.steps)
+    await until(lambda: driver.frames)
     assert run.overdue(now + 2) is None
     assert "further token" in (run.overdue(now + 10) or "")
-    run.stop()
+    run.failed(HostLost("Gone."))
+    assert run.overdue(now + 6) is None
+    assert "no engine" in (run.overdue(now + 10) or "")
 
 
-async def test_a_refusal_keeps_its_code(begin: Begin, listener: Listener, until: Until) -> None:
+async def test_an_engine_that_waits_for_the_log_is_not_blamed(
+    begin: Begin, driver: Driver, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    gate: asyncio.Queue[None] = asyncio.Queue()
+    run = begin(FakeEngine(answer, pace=gate.get), between_tokens_s=5.0)
+    now = asyncio.get_running_loop().time()
+    gate.put_nowait(None)
+    await until(lambda: driver.frames)
+    monkeypatch.setattr(FakeFlight, "blocked", True)
+    assert run.overdue(now + 100) is None
+    monkeypatch.setattr(FakeFlight, "blocked", False)
+    assert run.overdue(now + 104) is None
+    assert "further token" in (run.overdue(now + 106) or "")
+
+
+async def test_a_refusal_keeps_its_code(begin: Begin, driver: Driver, until: Until) -> None:
     begin(FakeEngine(lambda request: [InvalidRequest("no", param="n")]))
-    await until(lambda: listener.ends)
-    (final,) = listener.ends
-    assert final is not None
+    await until(lambda: driver.failed)
+    (final,) = driver.failed
     assert final.failure is not None
     assert (final.failure.code, final.failure.param) == ("invalid_request", "n")
 
 
-async def test_words_that_break_off_are_a_failure(begin: Begin, listener: Listener, until: Until) -> None:
-    begin(FakeEngine(lambda request: words("a", "b")[:1]))
-    await until(lambda: listener.ends)
-    (final,) = listener.ends
-    assert final is not None
-    assert final.failure is not None
-    assert final.failure.code == "engine_failed"
-
-
-async def test_stopped_it_says_nothing_more(begin: Begin, listener: Listener, until: Until) -> None:
+@pytest.mark.parametrize(("leave", "stopped"), [(Run.cancel, ["id"]), (Run.release, [])], ids=["cancel", "release"])
+async def test_left_it_says_nothing_more(
+    begin: Begin, driver: Driver, leave: Callable[[Run], None], stopped: list[str]
+) -> None:
     engine = FakeEngine(answer, pace=asyncio.Event().wait)
     run = begin(engine)
-    await until(lambda: engine.running)
-    run.stop()
-    await until(lambda: engine.stopped)
-    assert listener.steps == []
-    assert listener.ends in ([], [None])
+    leave(run)
+    assert (engine.stopped, engine.released) == (stopped, [] if stopped else ["id"])
+    assert driver.frames == []
 
 
-class Counting(FakeEngine):
-    """An engine that counts the places given back."""
-
-    released = 0
-
-    def release(self, place: Place) -> None:
-        self.released += 1
-
-
-async def test_it_holds_its_place_until_it_is_stopped_started_or_not(draft: MakeDraft, listener: Listener) -> None:
-    engine = Counting(answer)
+async def test_a_place_that_was_not_used_is_given_back(draft: MakeDraft, driver: Driver) -> None:
+    engine = FakeEngine(answer)
     assert engine.place is not None
-    request = draft().request("id", "reader", 0)
-    run = Run(engine, request, engine.place, listener.on_step, listener.on_end, listener.wait_for_room, 1)
+    run = Run(engine, draft().request("id", "reader", 0), engine.place, driver)
     assert run.overdue(asyncio.get_running_loop().time() + 1e6) is None
-    assert engine.released == 0
-    run.stop()
-    assert engine.released == 1
+    run.cancel()
+    assert engine.given_back == [engine.place]
     assert not engine.running
 
 
-async def test_stopped_after_its_final_frame_it_reads_the_stream_to_its_end(
-    begin: Begin, listener: Listener, until: Until
-) -> None:
-    gate = asyncio.Event()
-    read_to_its_end: list[bool] = []
+async def test_a_place_that_is_no_more_is_lost_at_once(begin: Begin, driver: Driver) -> None:
+    class Gone(FakeEngine):
+        def start(self, order: Order, place: Place, hearer: Hearer) -> FakeFlight:
+            raise HostLost("Gone.")
 
-    class Slow(FakeEngine):
-        async def generate(self, request: Request, place: Place) -> AsyncGenerator[Step, None]:
-            yield words("a")[0]
-            await gate.wait()
-            read_to_its_end.append(True)
-
-    run = begin(Slow(answer), max_held=1)
-    await until(lambda: listener.steps)
-    run.stop()
-    gate.set()
-    await until(lambda: read_to_its_end)
-    await until(lambda: listener.ends == [None])
+    run = begin(Gone(answer))
+    assert driver.lost == 1
+    assert run.place is None
 
 
-class TwoHosts(FakeEngine):
-    """Two hosts, of which the first is lost: before it gave anything, or after."""
-
-    def __init__(self, *, gives: int) -> None:
-        super().__init__(answer)
-        self.gives = gives
-        self.offered = 0
-        self.places: list[Place] = []
-
-    def find(self, request: Request) -> Place | None:
-        place = super().find(request)
-        self.offered += 1
-        return place and structs.replace(place, host=f"host-{self.offered}")
-
-    async def generate(self, request: Request, place: Place) -> AsyncGenerator[Sequence[EngineFrame], None]:
-        self.places.append(place)
-        async with aclosing(super().generate(request, place)) as steps:
-            given = 0
-            async for step in steps:
-                if place.host == "host-1" and given == self.gives:
-                    raise HostLost("The host is gone.")
-                given += 1
-                yield step
-
-
-async def test_a_host_that_is_lost_before_a_word_is_replaced(begin: Begin, listener: Listener, until: Until) -> None:
-    engine = TwoHosts(gives=0)
+async def test_words_of_an_engine_that_does_not_go_on_end_with_it(begin: Begin, driver: Driver) -> None:
+    engine = FakeEngine(answer, pace=asyncio.Event().wait)
+    assert engine.place is not None
+    engine.place = structs.replace(engine.place, goes_on=False)
     run = begin(engine)
-    await until(lambda: listener.ends)
-    assert listener.ends == [None]
-    assert len(listener.steps) == 3
-    assert [place.host for place in engine.places] == ["host-1", "host-2"]
-    assert run.place.host == "host-2"
-
-
-async def test_a_host_that_is_lost_after_a_word_ends_the_run(begin: Begin, listener: Listener, until: Until) -> None:
-    engine = TwoHosts(gives=1)
-    begin(engine)
-    await until(lambda: listener.ends)
-    (final,) = listener.ends
-    assert final is not None
+    run.heard(EngineFrame(0, (1,), b"{}"), Receipt(0.0, lambda: None))
+    run.failed(HostLost("Gone."))
+    assert driver.lost == 0
+    (final,) = driver.failed
     assert final.failure is not None
     assert final.failure.code == "engine_failed"
-    assert len(engine.places) == 1
+
+
+async def test_what_was_accepted_before_counts_as_given(begin: Begin) -> None:
+    history = History()
+    history.frame(Frame("id", 0, 0, 0, [1], b"{}"))
+    assert begin(FakeEngine(answer), history=history).given
+    assert not begin(FakeEngine(answer), history=History()).given
+
+
+async def test_a_flight_is_one_for_the_port() -> None:
+    flight: type[Flight] = FakeFlight
+    assert flight

@@ -1,14 +1,17 @@
 """The way through a real broker: requests in, words out, and what happens when a part of it dies."""
 
 import asyncio
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from log_platform import Broker, MakeDraft, Platform, Read, Until
+from worker_process import TEXTS, answer
 
 from inferno_core import address, codec
+from inferno_core.acceptance import Accepted
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import Unavailable
 from inferno_core.records import Epoch, Final, Frame, Head, Outcome, Request
@@ -19,11 +22,9 @@ from inferno_stream.producer import LogProducer
 
 pytestmark = pytest.mark.stack
 
-TEXTS = [f"word{number} " for number in range(50)]
 
-
-def answer(request: Request) -> list[Step]:
-    return words(*TEXTS)
+def text(accepted: Sequence[Accepted]) -> str:
+    return "".join(json.loads(one.frame.delta)["delta"]["content"] for one in accepted)
 
 
 def endless() -> FakeEngine:
@@ -154,7 +155,7 @@ async def test_an_engine_that_fails_ends_the_generation_with_its_code(
     assert accepted[-1].frame.final.failure.code == "unavailable"
 
 
-async def test_a_killed_workers_generations_end_as_lost_and_new_ones_work(
+async def test_a_killed_workers_generations_go_on_without_a_gap(
     platform: Platform, draft: MakeDraft, read: Read
 ) -> None:
     edge = await platform.edge()
@@ -167,34 +168,60 @@ async def test_a_killed_workers_generations_end_as_lost_and_new_ones_work(
         settings.reply_topic,
     )
     followers = [await edge.submit(draft()) for _ in range(10)]
-    for follower in followers:
-        assert await follower.next(20.0)
+    begun = [await follower.next(20.0) for follower in followers]
+    assert all(begun)
     first.kill()
     await first.wait()
-    await platform.worker(FakeEngine(answer), name="worker-1")
-    for accepted in await asyncio.gather(*(read(follower) for follower in followers)):
-        final = accepted[-1].frame.final
-        assert final is not None
-        assert final.failure is not None
-        assert final.failure.code == "worker_lost"
+    engine = FakeEngine(answer)
+    worker = await platform.worker(engine, name="worker-1")
+    answers = await asyncio.gather(*(read(follower) for follower in followers))
+    for first_frames, accepted in zip(begun, answers, strict=True):
+        whole = [*first_frames, *accepted]
+        assert [one.token_index for one in whole] == list(range(50))
+        assert text(whole) == "".join(TEXTS)
+        assert whole[-1].frame.final is not None
+        assert whole[-1].frame.final.outcome is Outcome.FINISHED
+    assert worker.metrics.takeovers._value.get() == 10
+    assert all(order.history is not None and order.history.frames for order in engine.orders)
     assert len(await read(await edge.submit(draft()))) == 50
 
 
 async def test_a_stopped_worker_hands_over_at_once(
     platform: Platform, draft: MakeDraft, read: Read, until: Until
 ) -> None:
-    engine = endless()
+    engine = FakeEngine(answer, pace=lambda: asyncio.sleep(0.02))
     first = await platform.worker(engine, name="worker-0")
     edge = await platform.edge()
     follower = await edge.submit(draft())
-    assert await follower.next(20.0)
+    begun = await follower.next(20.0)
+    assert begun
     await first.stop()
-    assert engine.stopped == [follower.id]
+    assert (engine.released, engine.stopped) == ([follower.id], [])
     await platform.worker(FakeEngine(answer), name="worker-1")
-    accepted = await read(follower)
-    assert accepted[-1].frame.final is not None
-    assert accepted[-1].frame.final.failure is not None
-    assert accepted[-1].frame.final.failure.code == "worker_lost"
+    whole = [*begun, *await read(follower)]
+    assert [one.token_index for one in whole] == list(range(50))
+    assert text(whole) == "".join(TEXTS)
+
+
+async def test_an_engine_that_is_lost_is_replaced_without_a_gap(
+    platform: Platform, draft: MakeDraft, read: Read, until: Until
+) -> None:
+    engine = FakeEngine(answer, pace=lambda: asyncio.sleep(0.02))
+    worker = await platform.worker(engine)
+    edge = await platform.edge()
+    followers = [await edge.submit(draft()) for _ in range(10)]
+    begun = [await follower.next(20.0) for follower in followers]
+    place, engine.place = engine.place, None
+    for flight in list(engine.running.values()):
+        flight.lose()
+    engine.place = place
+    worker.changed()
+    answers = await asyncio.gather(*(read(follower) for follower in followers))
+    for first, accepted in zip(begun, answers, strict=True):
+        whole = [*first, *accepted]
+        assert [one.token_index for one in whole] == list(range(50))
+        assert text(whole) == "".join(TEXTS)
+    assert worker.metrics.rebuilds._value.get() == 10
 
 
 async def test_what_a_former_owner_appends_is_void(
@@ -244,12 +271,9 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_and_repeats_nothing(
     await until(lambda: edge.healthy is not None)
     await asyncio.to_thread(broker.start)
     for accepted in await reading:
-        # The group took the partitions away while no broker was there; no engine here goes on from tokens.
-        final = accepted[-1].frame.final
-        assert final is not None
-        assert final.outcome is Outcome.FINISHED or (final.failure and final.failure.code == "worker_lost")
-        indexes = [one.token_index for one in accepted if one.token_index >= 0]
-        assert indexes == list(range(len(indexes)))
+        assert [one.token_index for one in accepted] == list(range(50))
+        assert accepted[-1].frame.final is not None
+        assert accepted[-1].frame.final.outcome is Outcome.FINISHED
     await until(lambda: edge.healthy is None)
     assert len(await read(await edge.submit(draft()))) == 50
 

@@ -12,6 +12,7 @@ from inferno_store import hosts, redis
 from inferno_stream import exposition
 from inferno_stream.background import Tasks
 from inferno_stream.fleet import Fleet
+from inferno_stream.metrics import Metrics
 from inferno_stream.worker import Worker
 
 
@@ -24,19 +25,21 @@ def main(settings: Settings) -> None:
 async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then hand over and leave."""
     presence = redis.connect(settings.redis.url.get_secret_value())
+    metrics = Metrics()
     fleet = Fleet(
         partial(hosts.read, presence),
         partial(hosts.publish, presence),
         settings.triton.urls,
         settings.triton.timeout_s,
+        metrics,
     )
-    worker = Worker(settings.kafka, settings.worker, fleet, name=settings.name or "worker")
+    worker = Worker(settings.kafka, settings.worker, fleet, metrics, name=settings.name or "worker")
     stop = _asked_to_stop()
     watching = Tasks()
     watching.spawn(fleet.watch())
     try:
         await worker.start()
-        with exposition.serve(settings.metrics_port, worker.metrics.registry, lambda: worker.healthy):
+        with exposition.serve(settings.metrics_port, metrics.registry, lambda: worker.healthy):
             await stop.wait()
             await worker.stop()
     finally:
