@@ -20,6 +20,7 @@ from inferno_stream.triton import Triton
 logger = logging.getLogger(__name__)
 
 _REFRESH_S = 1.0
+_ALIVE = (ModelState.READY, ModelState.RETIRING)
 
 
 class Line(Protocol):
@@ -136,6 +137,7 @@ class Fleet:
         self._tritons: dict[str, Triton] = {}
         self._offered: dict[Address, HostedModel] = {}
         self._lines: dict[Address, Line] = {}
+        self._opened: dict[Address, HostedModel] = {}
         self._opening: set[Address] = set()
         self._changed: Callable[[], None] = lambda: None
         self._tasks = Tasks()
@@ -234,11 +236,10 @@ class Fleet:
             yield None
 
     def _place(self, address: Address, line: Line, *, slots: int, runs: bool = False) -> Place:
-        model = self._offered.get(address)
         return Place(
             host=address.host,
             incarnation=line.life,
-            fingerprint=model.fingerprint if model is not None else "",
+            fingerprint=self._opened[address].fingerprint,
             model=address.model,
             version=address.version,
             slots=slots,
@@ -274,44 +275,54 @@ class Fleet:
         return self._tritons[grpc]
 
     def _follow_hosts(self) -> None:
-        """A host that no one reports may only have lost its agent; one in another life has lost what ran."""
+        """Give up what is gone, and open what is new."""
         hosts = self._reported | self._asked
-        self._offered = {
+        known = {
             Address(host.name, host.incarnation, host.grpc, model.name, model.version): model
             for host in hosts.values()
             for model in host.models
-            if model.state is ModelState.READY
         }
+        self._offered = {address: model for address, model in known.items() if model.state is ModelState.READY}
         for address, line in list(self._lines.items()):
-            host = hosts.get(address.host)
-            moved = host is not None and (host.incarnation, host.grpc) != (address.incarnation, address.grpc)
-            gone = host is not None and address not in self._offered and not line.goes_on
-            if moved or gone or (host is None and not line.running):
+            if self._is_gone(address, line, hosts.get(address.host), known.get(address)):
                 self._give_up(address, line)
         for address in self._offered.keys() - self._lines.keys() - self._opening:
             self._opening.add(address)
-            self._tasks.spawn(self._open(address))
+            self._tasks.spawn(self._open(address, self._offered[address]))
+
+    def _is_gone(self, address: Address, line: Line, host: Host | None, model: HostedModel | None) -> bool:
+        """Judge by what is reported. A host that no one reports may only have lost its agent; what is in another life
+        has lost what ran. Else a session knows best whether its engine lives.
+        """
+        if host is None:
+            return not line.running
+        if (host.incarnation, host.grpc) != (address.incarnation, address.grpc):
+            return True
+        opened = self._opened[address]
+        if model is not None and model.life and opened.life:
+            return model.life != opened.life
+        return not line.goes_on and (model is None or model.state not in _ALIVE)
 
     def _give_up(self, address: Address, line: Line) -> None:
-        del self._lines[address]
+        del self._lines[address], self._opened[address]
         line.lose(_gone(address.host))
         self._tasks.spawn(line.close())
 
-    async def _open(self, address: Address) -> None:
+    async def _open(self, address: Address, model: HostedModel) -> None:
         """Open a line and keep it up. What fails is tried again with the next refresh."""
         try:
-            line = await self._new_line(address)
+            line = await self._new_line(address, model)
         except InfernoError:
             return
         finally:
             self._opening.discard(address)
-        self._lines[address] = line
+        self._lines[address], self._opened[address] = line, model
         self._tell()
         await line.run()
-        if line.retired:
-            self._lines.pop(address, None)
+        if line.retired and self._lines.get(address) is line:
+            del self._lines[address], self._opened[address]
 
-    async def _new_line(self, address: Address) -> Line:
+    async def _new_line(self, address: Address, model: HostedModel) -> Line:
         triton = self._triton(address.grpc)
         if await triton.has_sessions(address.model, address.version):
             return Session(
@@ -330,8 +341,7 @@ class Fleet:
             address.model,
             address.host,
         )
-        slots = self._offered[address].slots if address in self._offered else 0
-        return StockLine(triton, address.version, address.incarnation, slots)
+        return StockLine(triton, address.version, address.incarnation, model.slots)
 
     def _tell(self) -> None:
         self._changed()

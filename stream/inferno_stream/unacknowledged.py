@@ -29,8 +29,8 @@ class Unacknowledged:
 
     def __init__(self, on_settled: Callable[[], None]) -> None:
         self.seen = 0
-        self.settled = 0
-        self.acknowledged = 0
+        self.settled: int = 0
+        self.acknowledged: int = 0
         self.size_bytes = 0
         self.settled_bytes = 0
         self._on_settled = on_settled

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 
@@ -18,10 +19,10 @@ from inferno_stream.metrics import Metrics
 
 
 def report(
-    host: FakeHost | FakeTriton, *, incarnation: str = "1", state: ModelState = ModelState.READY, slots: int = 2
+    host: FakeHost | FakeTriton, *, incarnation: str = "1", state: ModelState = ModelState.READY, life: str = ""
 ) -> Host:
     """What an agent says of a host."""
-    model = HostedModel("model", "1", state, since=0.0, slots=slots, fingerprint="print")
+    model = HostedModel("model", "1", state, since=0.0, slots=2, fingerprint="print", life=life)
     return Host(name=f"host-{host.address}", grpc=host.address, http="", incarnation=incarnation, models=(model,))
 
 
@@ -207,15 +208,16 @@ async def test_what_runs_on_a_silent_host_runs_on(
     await until(lambda: listener.final)
 
 
-async def test_a_host_in_another_life_has_lost_what_ran_and_is_opened_anew(
-    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+@pytest.mark.parametrize("change", [{"incarnation": "2"}, {"life": "two"}], ids=["host", "engine"])
+async def test_what_is_in_another_life_has_lost_what_ran_and_is_opened_anew(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until, change: dict[str, str]
 ) -> None:
-    agents.hosts = [report(host)]
+    agents.hosts = [report(host, life="one")]
     await fleet.refresh()
     listener = Listener()
     fleet.start(order(asked), await offered(fleet, asked, until), listener)
     host.restart_engine()
-    agents.hosts = [report(host, incarnation="2")]
+    agents.hosts = [report(host, **change)]  # type: ignore[arg-type]  # names of one type
     await fleet.refresh()
     assert isinstance(listener.errors[0], HostLost)
     await fleet.refresh()
@@ -289,3 +291,22 @@ async def test_a_model_that_retires_is_left(
     host.retire()
     await until(lambda: not fleet._lines)
     assert fleet.find(asked) is None
+
+
+async def test_a_stock_backend_that_its_agent_gave_up_has_lost_what_ran(
+    fleet: Fleet, agents: Agents, asked: Request, until: Until
+) -> None:
+    async with FakeTriton([said("Par"), asyncio.Event(), said("is", "stop")]) as triton:
+        agents.hosts = [report(triton)]
+        await fleet.refresh()
+        listener = Listener()
+        plain = structs.replace(asked, surface="completion", body=b'{"prompt":"The capital is"}')
+        fleet.start(order(plain), await offered(fleet, asked, until), listener)
+        await until(lambda: listener.frames)
+        agents.hosts = [report(triton, state=ModelState.RETIRING)]
+        await fleet.refresh()
+        assert listener.errors == []
+        agents.hosts = [report(triton, state=ModelState.LOADING)]
+        await fleet.refresh()
+        await until(lambda: listener.errors)
+        assert isinstance(listener.errors[0], HostLost)
