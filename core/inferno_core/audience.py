@@ -111,9 +111,9 @@ class Audience:
         """Whether a session may be told words."""
         return session.place is not None and (self.retiring or session.has_credit)
 
-    def close(self, session: Session, now: float) -> None:
+    def close(self, session: Session, at: float, now: float) -> None:
         """End the message that was begun for a session, and send it if somebody listens."""
-        data = session.close(self._room(session))
+        data = session.close(self._room(session), at)
         if session.place is not None:
             self._send(session, [data], now)
 

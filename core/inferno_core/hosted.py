@@ -67,16 +67,15 @@ class Run:
         self.working = True
         self.ending: Ending | None = None
         self.words: Any = None
-        for piece in submit.accepted:
-            self.count(piece.choice, piece.tokens)
+        self.count([(piece.choice, piece.tokens, b"", "") for piece in submit.accepted])
 
-    def count(self, choice: int, tokens: Iterable[int]) -> None:
-        """Remember a frame that was said."""
-        self.pieces += 1
-        said = self.tokens.get(choice)
-        if said is None:
-            said = self.tokens[choice] = array("i")
-        said.extend(tokens)
+    def count(self, rows: Sequence[Row]) -> None:
+        """Remember frames that were said."""
+        self.pieces += len(rows)
+        for choice, tokens, _, _ in rows:
+            if choice not in self.tokens:
+                self.tokens[choice] = array("i")
+            self.tokens[choice].extend(tokens)
 
     def accepted(self, adopt: wire.Adopt) -> int | None:
         """How many of the frames in `kept` the log has already, or None where run and log do not agree."""
@@ -146,12 +145,6 @@ class Session:
         """The number of the last message that was ended."""
         return self._number
 
-    def queue(self, run: Run) -> None:
-        """Remember that `run` has something to say."""
-        if not run.queued:
-            run.queued = True
-            self.backlog.append(run)
-
     def say(self, handle: int, rows: Iterable[Row]) -> None:
         """Say frames."""
         frames = self._frames
@@ -182,12 +175,13 @@ class Session:
         self._adoptions.append(adoption)
         self.open_bytes += _ROW_BYTES
 
-    def close(self, room: int) -> bytes:
-        """End the message that was begun, and keep it; give its bytes."""
+    def close(self, room: int, at: float) -> bytes:
+        """End the message that was begun, and keep it; give its bytes. `at`: what it tells came about then."""
         self._number += 1
         frames = self._frames if self._frames.handles else None
         adoptions, endings = tuple(self._adoptions), tuple(self._endings)
-        data = wire.encode(Message(self._number, self.heard, room, None, adoptions, frames, endings))
+        message = Message(self._number, self.heard, room, None, adoptions, frames, endings, at=at)
+        data = wire.encode(message)
         self._held.append((self._number, data))
         self._held_bytes += len(data) + _OVERHEAD_BYTES
         self._by_handle = None

@@ -2,7 +2,7 @@
 
 `Host` is fed with what happens (attaches, commands, words, time) and answers with effects, which its shell carries out
 in their order: no I/O, no clock. A pass of the shell feeds what came, puts into words what `ready` gives, then calls
-`tick` and `flush`. The protocol is told in docs/engine.md.
+`flush` and `tick`. The protocol is told in docs/engine.md.
 
     submit ─▶ held by a session ──end said──▶ ended ──acknowledged──▶ forgotten
                 │        ▲
@@ -55,14 +55,15 @@ Effect = Start | Abort | Fail | Send
 class Host:
     """The generations of all sessions at one engine. `life` names this process; `slots` choices run at once.
 
-    `busy` is how many choices run at the engine, those of clients without a session included, and `crowded` whether it
-    has some waiting: the shell keeps both true.
+    `busy` is how many choices run at the engine, those of clients without a session included, `crowded` whether it has
+    some waiting, `stepped_at` when a step last ended: the shell keeps them true.
     """
 
     def __init__(self, life: str, slots: int) -> None:
         self.slots = slots
         self.busy = 0
         self.crowded = False
+        self.stepped_at = 0.0
         self.runs: dict[str, Run] = {}
         self.audience = Audience(life, self.free)
         self._fences = Fences()
@@ -183,8 +184,21 @@ class Host:
         if accepted is None:
             self._end(run, aborted)
         else:
-            _take(session, run, command, run.kept[accepted:])
-        self._split(session, now)
+            self._take(session, run, command, run.kept[accepted:])
+        if session.open_bytes >= MESSAGE_BYTES:
+            self._close(session, now)
+
+    def _take(self, session: Session, run: Run, command: wire.Adopt, rows: Sequence[Row]) -> None:
+        """Give a run to a session, with what the log does not have of it."""
+        run.session, run.handle, run.epoch, run.kept = session, command.handle, command.epoch, []
+        run.queued = False
+        session.runs[run.handle] = run
+        session.say(run.handle, rows)
+        if run.ending is None:
+            self.gained(run)
+            return
+        run.ending = Ending(run.handle, run.ending.usage, run.ending.failure)
+        session.say_end(run, run.ending)
 
     def _let_go(self, run: Run, now: float) -> None:
         """Keep a run for whoever adopts it."""
@@ -213,8 +227,10 @@ class Host:
 
     def gained(self, run: Run) -> None:
         """A run has something to say."""
-        if run.session is not None:
-            run.session.queue(run)
+        session = run.session
+        if session is not None and not run.queued:
+            run.queued = True
+            session.backlog.append(run)
 
     def ready(self) -> Iterator[Run]:
         """Give runs that have something to say, and whose session may be told: a few of each session in turn. Whoever
@@ -233,14 +249,14 @@ class Host:
 
     def say(self, run: Run, rows: Sequence[Row], now: float) -> None:
         """A run says this."""
-        for row in rows:
-            run.count(row[0], row[1])
+        run.count(rows)
         session = run.session
         if session is None:
             run.kept += rows
             return
         session.say(run.handle, rows)
-        self._split(session, now)
+        if session.open_bytes >= MESSAGE_BYTES:
+            self._close(session, now)
 
     def stopped(self, run: Run) -> None:
         """The engine is done with a run, which may still have something to say."""
@@ -287,27 +303,11 @@ class Host:
         if self.audience.retiring:
             self.audience.dismiss(now)
 
-    def _split(self, session: Session, now: float) -> None:
-        if session.open_bytes >= MESSAGE_BYTES:
-            self._close(session, now)
-
     def _close(self, session: Session, now: float) -> None:
-        self.audience.close(session, now)
+        self.audience.close(session, self.stepped_at, now)
         if self.audience.retiring:
             # No acknowledgement will ever come.
             self._acknowledge(session, session.number)
-
-
-def _take(session: Session, run: Run, command: wire.Adopt, rows: Sequence[Row]) -> None:
-    """Give a run to a session, with what the log does not have of it."""
-    run.session, run.handle, run.epoch, run.kept = session, command.handle, command.epoch, []
-    session.runs[run.handle] = run
-    session.say(run.handle, rows)
-    if run.ending is None:
-        session.queue(run)
-        return
-    run.ending = Ending(run.handle, run.ending.usage, run.ending.failure)
-    session.say_end(run, run.ending)
 
 
 def _named(session: Session, handles: Iterable[int]) -> list[Run]:

@@ -162,7 +162,8 @@ class Message(Struct, frozen=True, array_like=True):
     `heard` is the last batch of commands that was carried out, `room` how many more choices the host takes from this
     session after that. `adoptions` come before `frames`, `endings` after. `bye` is set on the last message of an
     attach: `rotate` (attach again), `replaced` (another attach of this session came) or `retiring` (the model is
-    unloaded: what runs was said to its end, and nothing new is taken).
+    unloaded: what runs was said to its end, and nothing new is taken). `at` is when the last engine step ended of which
+    it tells, by the host's monotonic clock.
     """
 
     number: int
@@ -173,6 +174,7 @@ class Message(Struct, frozen=True, array_like=True):
     frames: Frames | None = None
     endings: tuple[Ending, ...] = ()
     bye: str = ""
+    at: float = 0.0
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -10,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from inferno_backend.contract import Contract, Output
 from inferno_backend.outbox import Outbox
+from inferno_backend.rendering import SLOW_S, Rendering
 from inferno_backend.tray import End, Tray
 from inferno_core.errors import EngineFailed, InfernoError
 
@@ -61,7 +62,7 @@ class Generation:
         if rendering is not None and rendering.is_slow and time.monotonic() < rendering.rested_at:
             return True
         try:
-            self._speak()
+            self._speak(rendering)
         except InfernoError as error:
             self._give_up(error)
         except Exception:
@@ -69,10 +70,13 @@ class Generation:
             self._give_up(EngineFailed("The engine's words could not be passed on; try again."))
         return not self.tray.is_empty and not self._closed
 
-    def _speak(self) -> None:
+    def _speak(self, rendering: Rendering | None) -> None:
         ending = self.tray.ending
         gains = self.tray.take(_MOST)
-        words = self.tray.rendering.push(gains) if gains and self.tray.rendering is not None else ()
+        begun = time.perf_counter()
+        words = rendering.push(gains) if gains and rendering is not None else ()
+        if rendering is not None and time.perf_counter() - begun > SLOW_S:
+            rendering.is_suspect = True
         self._send(words, ending if self.tray.is_empty else None)
 
     def _give_up(self, error: InfernoError) -> None:

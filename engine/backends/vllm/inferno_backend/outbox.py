@@ -53,7 +53,7 @@ class Outbox:
                 self._let_speak(speaker)
             while self.news:
                 tray = self.news.popleft()
-                tray.heard()
+                tray.is_told = False
                 self._let_speak(tray.owner)
 
     def _let_speak(self, speaker: Speaker) -> None:

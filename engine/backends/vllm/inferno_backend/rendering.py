@@ -1,8 +1,8 @@
 """Puts gains into words, and watches what that costs: many parsers are quadratic in the length of what they read.
 
-A generation whose words cost more than a millisecond is *slow*. It is to be rendered apart from the others and for a
-tenth of the time at most; what it gains meanwhile is told together, which is what makes such parsers bearable. One that
-costs a minute of CPU in all is given up.
+A generation whose words cost more than a millisecond of CPU is *slow*. It is to be rendered apart from the others and
+for a tenth of the time at most; what it gains meanwhile is told together, which is what makes such parsers bearable.
+One that costs a minute of CPU in all is given up.
 """
 
 import logging
@@ -23,33 +23,30 @@ _log = logging.getLogger(__name__)
 
 
 class Rendering:
-    """One generation's words. `is_slow` says how they are to be asked for; not before `rested_at` (monotonic) then."""
+    """One generation's words. `is_slow` says how they are to be asked for; not before `rested_at` (monotonic) then.
 
-    __slots__ = ("_is_suspect", "_render", "_spent_s", "is_slow", "rested_at")
+    To look at a thread's CPU time costs as much as most words do, so only a *suspect* is measured: one that was seen to
+    take longer than SLOW_S by the clock, which may also be time in which another thread ran.
+    """
+
+    __slots__ = ("_render", "_spent_s", "is_slow", "is_suspect", "rested_at")
 
     def __init__(self, render: Render) -> None:
         self.is_slow = False
         self.rested_at = 0.0
         self._render = render
-        self._is_suspect = False
+        self.is_suspect = False
         self._spent_s = 0.0
 
     def push(self, gains: Sequence[Gain]) -> Sequence[Any]:
         """Give the words of `gains`. Raises InfernoError; whatever else goes wrong is the engine's failure."""
         try:
-            return self._measured(gains) if self._is_suspect else self._watched(gains)
+            return self._measured(gains) if self.is_suspect else self._render(gains)
         except InfernoError:
             raise
         except Exception as error:
             _log.exception("What the engine said could not be put into words.")
             raise EngineFailed("What the engine said could not be put into words; try again.") from error
-
-    def _watched(self, gains: Sequence[Gain]) -> Sequence[Any]:
-        begun = time.perf_counter()
-        words = self._render(gains)
-        # That may also be time in which another thread ran, which costs ten times as much to tell apart.
-        self._is_suspect = time.perf_counter() - begun > SLOW_S
-        return words
 
     def _measured(self, gains: Sequence[Gain]) -> Sequence[Any]:
         begun = time.thread_time()

@@ -21,11 +21,12 @@ class End(NamedTuple):
 class Tray:
     """The `Reply` that an engine sees. It puts itself on `news` when there is something to take.
 
-    `owner` is for whoever takes; `rendering` is there once the engine has begun; `end` is final once it is set. It has
-    to be read before `take`: what was put before the end is then among what is taken.
+    `owner` is for whoever takes; he clears `is_told` when he has taken the news, and then what was put. `rendering` is
+    there once the engine has begun. `ending` has to be read before `take`: what was put before the end is then among
+    what is taken.
     """
 
-    __slots__ = ("_gains", "_is_told", "_news", "ending", "owner", "rendering")
+    __slots__ = ("_gains", "_news", "ending", "is_told", "owner", "rendering")
 
     def __init__(self, news: "deque[Tray]", owner: Any) -> None:
         self.owner = owner
@@ -33,7 +34,7 @@ class Tray:
         self.ending: End | None = None
         self._news = news
         self._gains: deque[Gain] = deque()
-        self._is_told = False
+        self.is_told = False
 
     def begin(self, render: Render) -> None:
         """Take what puts this generation into words."""
@@ -42,8 +43,8 @@ class Tray:
     def put(self, gain: Gain) -> None:
         """Take what a choice gained."""
         self._gains.append(gain)
-        if not self._is_told:
-            self._is_told = True
+        if not self.is_told:
+            self.is_told = True
             self._news.append(self)
 
     def end(self, usage: Usage) -> None:
@@ -60,10 +61,6 @@ class Tray:
             self.ending = ending
             self._news.append(self)
 
-    def heard(self) -> None:
-        """Its news were taken: from now on it tells of itself again."""
-        self._is_told = False
-
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to take."""
@@ -72,4 +69,6 @@ class Tray:
     def take(self, most: int) -> list[Gain]:
         """Take what was put, in its order, up to `most` gains."""
         gains = self._gains
+        if len(gains) == 1:
+            return [gains.popleft()]
         return [gains.popleft() for _ in range(min(most, len(gains)))]

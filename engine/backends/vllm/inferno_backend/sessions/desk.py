@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 from inferno_backend import inputs
-from inferno_backend.rendering import PUSH
+from inferno_backend.rendering import PUSH, SLOW_S
 from inferno_backend.seam import Engine, OpenAICall
 from inferno_backend.sessions.place import Place
 from inferno_backend.sessions.speaker import SlowSpeaker, Spoken, render
-from inferno_backend.tray import Tray
+from inferno_backend.tray import End, Tray
 from inferno_core.audience import Send
 from inferno_core.errors import EngineFailed, EngineLost, InfernoError
 from inferno_core.hosted import Run
@@ -107,8 +107,8 @@ class Desk:
         self._ask_who_left(now)
         stats, host = self._engine.stats, self._host
         host.busy, host.crowded = stats.running, stats.waiting > 0
-        host.tick(now)
         host.flush(now)
+        host.tick(now)
         for effect in host.drain():
             self._do(effect, now)
         if host.audience.retiring and not host.audience.places and not host.runs:
@@ -134,24 +134,46 @@ class Desk:
     def _hear(self) -> None:
         """Remember whose engine has said something."""
         self._is_woken = False
+        self._host.stepped_at = self._engine.stats.last_step
         while self._news:
             tray = self._news.popleft()
-            tray.heard()
+            tray.is_told = False
             if tray.ending is not None:
                 self._host.stopped(tray.owner)
             self._host.gained(tray.owner)
 
     def _speak(self, now: float) -> None:
         """Put into words what may be told now. A long backlog is told in several turns, so that nobody waits for it."""
-        until = time.monotonic() + _PASS_S
+        begun = time.perf_counter()
+        until = begun + _PASS_S
         self._has_more = False
         for run in self._host.ready():
-            self._tell(run.words, now)
-            if time.monotonic() >= until:
+            tray: Tray = run.words
+            self._tell(run, tray, now)
+            ended = time.perf_counter()
+            if ended - begun > SLOW_S and tray.rendering is not None:
+                tray.rendering.is_suspect = True
+            if ended > until:
                 self._has_more = True
                 return
+            begun = ended
 
-    def _tell(self, tray: Tray, now: float) -> None:
+    def _tell(self, run: Run, tray: Tray, now: float) -> None:
+        """Say what is in a tray. This is done for each token, so what is usual comes first, and straight."""
+        rendering = tray.rendering
+        if rendering is None or rendering.is_suspect or tray.ending is not None:
+            self._tell_with_care(tray, now)
+            return
+        try:
+            words = rendering.push(tray.take(PUSH))
+        except InfernoError as error:
+            self._said(Spoken(tray, (), End(error=error)), now)
+            return
+        self._host.say(run, words, now)
+        if not tray.is_empty:
+            self._host.gained(run)
+
+    def _tell_with_care(self, tray: Tray, now: float) -> None:
         if tray in self._away:
             return
         if tray.rendering is not None and tray.rendering.is_slow and not tray.is_empty:
