@@ -74,7 +74,7 @@ def json_form(wanted: Any, param: str) -> Form:
             raise InvalidRequest(
                 f"The synthetic engine can't follow the schema of {param}: {error}.", param=param
             ) from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
             raise InvalidRequest(f"{param} has a schema with a value of a wrong kind: {error}.", param=param) from error
         return Formed(json.dumps(value, ensure_ascii=False))
 

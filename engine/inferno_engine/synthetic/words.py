@@ -19,7 +19,7 @@ def word(token: int) -> str:
 def token(word: str) -> int:
     """Number `word`: words of the vocabulary below 1,024, all others above, by their digest."""
     known = _TOKENS.get(word)
-    return len(VOCABULARY) + zlib.crc32(word.encode()) % _FOREIGN if known is None else known
+    return len(VOCABULARY) + zlib.crc32(word.encode("utf-8", "surrogatepass")) % _FOREIGN if known is None else known
 
 
 def encode(text: str) -> list[int]:

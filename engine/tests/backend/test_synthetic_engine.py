@@ -183,6 +183,27 @@ def test_a_slow_step_holds_up_everybody(make: Make):
     assert engine.stats.step_time.sum >= 0.3
 
 
+def test_an_engine_that_fails_is_dead_and_tells_everybody(make: Make, monkeypatch: pytest.MonkeyPatch):
+    engine = make()
+    waiting = Heard()
+    engine.start(call("completion", LONG), waiting)
+    waiting.gained(1)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("inferno_backend.synthetic_stats.Observer.observe", fail)
+    assert isinstance(waiting.over().error, EngineFailed)
+    assert engine.dead
+    assert isinstance(ask(engine, "completion", {"prompt": "p"}).error, EngineFailed)
+
+
+def test_a_request_that_nobody_foresaw_fails_alone(make: Make):
+    engine = make()
+    assert isinstance(ask(engine, "completion", None).error, EngineFailed)  # type: ignore[arg-type]
+    assert ask(engine, "completion", {"prompt": "p", "max_tokens": 1}).usage
+
+
 def test_a_hung_engine_makes_no_step_and_can_still_be_closed(make: Make):
     engine = make(faults=True)
     hung = Heard()

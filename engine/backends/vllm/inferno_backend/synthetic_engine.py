@@ -36,7 +36,6 @@ class SyntheticEngine:
     """
 
     tasks: Sequence[str] = ("chat", "completion", "embedding")
-    dead: str | None = None
 
     def __init__(
         self,
@@ -53,6 +52,7 @@ class SyntheticEngine:
         self.context = max_model_len
         self.slots = max_num_seqs
         self.stats = Stats(last_step=time.monotonic())
+        self.dead: str | None = None
         self._step_s = step_ms / 1000
         self._faults = faults
         self._scheduler = Scheduler(max_num_seqs, kv_cache_tokens, prefill_tokens_per_step)
@@ -77,8 +77,8 @@ class SyntheticEngine:
             fault = faults.fault(body, allowed=self._faults)
             planned = plan(call, self.context)
             generation = Generation(call, reply, planned, fault, time.monotonic())
-        except InfernoError as error:
-            reply.fail(error)
+        except Exception as error:
+            reply.fail(_told(error))
             self._stepped()
             return
         reply.begin(planned.render)
@@ -88,6 +88,8 @@ class SyntheticEngine:
             return
         self._known[call.id] = generation
         self._ask(partial(self._scheduler.add, generation.runs))
+        if self.dead is not None:
+            self._fail_all()
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Forget generations; their slots go to the next in line at the next step."""
@@ -116,6 +118,19 @@ class SyntheticEngine:
         self._woken.set()
 
     def _run(self) -> None:
+        try:
+            self._step_on()
+        except Exception:
+            _log.exception("The engine's thread failed.")
+            self.dead = "The synthetic engine's thread failed."
+            self._fail_all()
+
+    def _fail_all(self) -> None:
+        for generation in self._drop(list(self._known)):
+            generation.reply.fail(EngineFailed("The engine is dead."))
+        self._stepped()
+
+    def _step_on(self) -> None:
         due = time.monotonic()
         while not self._closing.is_set():
             self._take()
@@ -169,3 +184,11 @@ class SyntheticEngine:
                 gone.reply.fail(EngineFailed("The engine failed at this request, as the request asked."))
         else:
             self._closing.wait(fault.seconds if fault.kind == "slow" else None)
+
+
+def _told(error: Exception) -> InfernoError:
+    """Give what the asker is told of an error: of those that nobody foresaw, no more than that there was one."""
+    if isinstance(error, InfernoError):
+        return error
+    _log.error("A request could not be understood.", exc_info=error)
+    return EngineFailed("The engine failed at this request.")
