@@ -31,6 +31,7 @@ class Worker:
         """Fence, sometimes so early that the former owner still reads, and adopt after what stands in the log."""
         if self.walk.random.random() < 0.5:
             self.walk.stage.say(self.name, Fence("q/0", self.epoch))
+            self.walk.wake()
         asked = {self.walk.handle(): id for id in IDS}
         logs = {id: list(self.walk.logs[id]) for id in IDS}
         self.walk.stage.say(
