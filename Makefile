@@ -20,7 +20,7 @@ PACKAGES := $(wildcard $(foreach room,$(ROOMS),$(room)/inferno_$(room)))
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install development up down test lint format types imports explore docs lock
+.PHONY: help install development up down test lint format types imports explore exactness docs lock
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -58,6 +58,9 @@ imports: development ## Check that imports run one way
 
 explore: development ## Search the token log's protocol for violations, for longer than the tests do
 	$(BIN)/python -m inferno_core.model_check
+
+exactness: development ## Cut vLLM's generations at every token, go on, and compare: half an hour. SETTING=qwen3|deepseek_r1|guidance DTYPE=
+	.venv-vllm/bin/python3 engine/tests/going_on/exactness.py $(if $(SETTING),--setting $(SETTING)) $(if $(DTYPE),--dtype $(DTYPE))
 
 docs: development ## Write the generated pages
 	$(BIN)/python -m inferno_core.settings_page >docs/settings.md
