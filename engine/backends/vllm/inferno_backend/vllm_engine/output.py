@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from inferno_backend.vllm_engine.accepted import accepted_of
 from vllm.logprobs import append_logprobs_for_next_position
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.output_processor import OutputProcessor, RequestState
+
+from inferno_backend.vllm_engine.accepted import accepted_of
 
 # How many tokens before it vLLM looks at for the words of a log-probability; a character has four bytes at most.
 _CONTEXT = 4

@@ -6,11 +6,12 @@ would have been. vLLM computes prompt and output alike when it takes a preempted
 
 from typing import Any
 
-from inferno_backend.vllm_engine.accepted import accepted_of
 from vllm.config import VllmConfig
 from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.request import Request, RequestStatus
+
+from inferno_backend.vllm_engine.accepted import accepted_of
 
 
 class ResumingScheduler(Scheduler):
