@@ -29,6 +29,7 @@ COMMANDS = {
     "inferno_cli.stack:status": "Show the processes of the stack, and where its servers are.",
     "inferno_cli.logs:logs": "Show what the processes say.",
     "inferno_cli.stack:restart": "Restart one process in order.",
+    "inferno_cli.models:models": "Add models to the stack, show and remove them.",
     "inferno_cli.engine:engine": "Look after engines: `tune` finds the fastest settings for this machine.",
     "inferno_cli.doctor:doctor": "Check whether this machine can run a stack, and say what to do where it can't.",
     "inferno_cli.run:run": "Run one process of the platform in this terminal.",

@@ -33,7 +33,7 @@ class WeightsFolder(NamedTuple):
 
 
 class _Config(msgspec.Struct):
-    """What config.json says that matters here. Models of several kinds of input have a length with their text's part."""
+    """What config.json says that matters here. Where there are several kinds of input, each has a part of its own."""
 
     architectures: list[str] | None = None
     model_type: str | None = None

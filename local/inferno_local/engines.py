@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from inferno_core.errors import Unavailable
 from inferno_core.settings import Settings
 from inferno_engine import desired, environment, weights
 from inferno_engine.environment import Environment
+from inferno_engine.errors import Unverified
 from inferno_engine.progress import Report, silent
+from inferno_local.added_models import AddedModels, together
 from inferno_local.checkout import ROOT
 from inferno_local.home import Home
 from inferno_local.report import Engine
@@ -26,9 +29,16 @@ def ensure(engine: Engine, settings: Settings, report: Report = silent) -> Engin
 
 
 def write_desired(home: Home, engine: Engine, setup: EngineSetup) -> Path:
-    """Write down for the agents what their Tritons shall serve. Another engine is another file."""
+    """Write down for the agents what their Tritons shall serve. Another engine is another file.
+
+    What people added is real weights, so it is served by the real engine alone. Raises `Unavailable`.
+    """
     path = home.data / f"desired-{engine}.json"
-    desired.write(path, setup.models)
+    try:
+        added = AddedModels(home, ROOT / "model_repository").read() if engine == "vllm" else []
+    except Unverified as error:
+        raise Unavailable(f"The models that were added can't be served: {error}") from error
+    desired.write(path, together(setup.models, added))
     return path
 
 

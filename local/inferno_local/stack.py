@@ -79,6 +79,12 @@ def elsewhere(settings: Settings) -> dict[str, str]:
     return {name: address for name, address in known.items() if address}
 
 
+def redis_url(site: Site) -> str:
+    """Where presence is told, as the processes reach it."""
+    elsewhere = site.settings.redis.url.get_secret_value()
+    return elsewhere or redis.redis_url(site.home, site.ports, site.vault)
+
+
 def refuse_taken_port(site: Site) -> None:
     """Raise `Unavailable` if somebody else listens on the first API process' port. Asked before that is started."""
     port = api_port(site, 0)
@@ -124,12 +130,11 @@ def _hosts(site: Site, wanted: Wanted) -> list[Part]:
 
 def _common(site: Site) -> dict[str, str]:
     """What every process of the platform is told."""
-    redis_url = site.settings.redis.url.get_secret_value()
     bootstrap = site.settings.kafka.bootstrap_servers
     return {
         **site.environ,
         "INFERNO_KAFKA__BOOTSTRAP_SERVERS": bootstrap or f"{LOOPBACK}:{site.ports.claim('kafka')}",
-        "INFERNO_REDIS__URL": redis_url or redis.redis_url(site.home, site.ports, site.vault),
+        "INFERNO_REDIS__URL": redis_url(site),
         "PYTHONUNBUFFERED": "1",
     }
 
