@@ -66,7 +66,7 @@ class Phase(Enum):
 class Life:
     """An unfinished request, as its owner knows it.
 
-    `offset` is its place in p; `again` says that it may have been finished or begun before, unknown to this owner;
+    `place` is its address, `offset` where it stands in p; `again` says that it may have been finished or begun before, unknown to this owner;
     `claim` is the last valid claim of another epoch in p; `heads` how many of its heads are not acknowledged yet; `end`
     is an end that was decided before it could be told.
     """
@@ -82,12 +82,14 @@ class Life:
         "offset",
         "outcome",
         "phase",
+        "place",
         "readers",
         "request",
     )
 
     def __init__(self, request: Request, offset: int, *, again: bool) -> None:
         self.request = request
+        self.place = address.locate(request.id)
         self.offset = offset
         self.again = again
         self.claim: Claim | None = None
@@ -272,8 +274,7 @@ class Partition:
             return
         life.heads -= 1
         if life.phase is Phase.TAKING_OVER and not life.heads:
-            place = address.locate(id)
-            self._emit(Scan(id, place.r, place.reply_from, offset))
+            self._emit(Scan(id, life.place.r, life.place.reply_from, offset))
 
     def scanned(self, id: str, history: History) -> None:
         """All that counts up to one's own head was read."""
@@ -423,7 +424,7 @@ class Partition:
     # Effects.
 
     def _append(self, life: Life, record: ReplyRecord) -> None:
-        self._emit(AppendReply(address.locate(life.request.id).r, record))
+        self._emit(AppendReply(life.place.r, record))
 
     def _step_down(self, reason: str) -> None:
         self.stopped = True

@@ -78,7 +78,9 @@ class Hearer(Protocol):
         ...
 
     def failed(self, error: InfernoError) -> None:
-        """Take the news that there will be no more: `HostLost` if another place may do better."""
+        """Take the news that there will be no more: with `HostLost`, or `Unavailable` before any frame, another place
+        may do better.
+        """
         ...
 
 

@@ -51,11 +51,17 @@ class Metrics:
         self.frames = Counter("inferno_worker_frames", "Frames that were appended.", registry=self.registry)
         self.tokens = Counter("inferno_worker_tokens", "Tokens that were appended.", registry=self.registry)
         self.finals = Counter("inferno_worker_ended", "Generations that ended.", ["outcome"], registry=self.registry)
+        self._frames = self._tokens = 0
 
     def said(self, frame: Frame) -> None:
-        """Count a frame that is appended."""
-        self.frames.inc()
-        if frame.tokens:
-            self.tokens.inc(len(frame.tokens))
+        """Count a frame that is appended; what is counted shows after `publish`, since a counter's lock is dear."""
+        self._frames += 1
+        self._tokens += len(frame.tokens)
         if frame.final is not None:
             self.finals.labels(frame.final.outcome.value).inc()
+
+    def publish(self) -> None:
+        """Show what was said up to now."""
+        self.frames.inc(self._frames)
+        self.tokens.inc(self._tokens)
+        self._frames = self._tokens = 0

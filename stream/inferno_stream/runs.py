@@ -6,7 +6,7 @@ from collections import deque
 from typing import Protocol
 
 from inferno_core.effects import EngineFrame
-from inferno_core.errors import InfernoError
+from inferno_core.errors import InfernoError, Unavailable
 from inferno_core.records import Failure, Final, Outcome, Request
 from inferno_stream.engine import Engine, Flight, HostLost, Order, Place, Receipt
 
@@ -95,7 +95,8 @@ class Run:
         self._began = asyncio.get_running_loop().time()
         self._losses += 1
         movable = place is None or place.goes_on or not self.given
-        if isinstance(error, HostLost) and movable and self._losses < _MOST_LOSSES:
+        lost = isinstance(error, HostLost) or (isinstance(error, Unavailable) and not self.given)
+        if lost and movable and self._losses < _MOST_LOSSES:
             self._driver.on_lost(self)
         else:
             self._driver.on_failed(self, Final(Outcome.FAILED, Failure(error.code, error.message, error.param)))

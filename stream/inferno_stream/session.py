@@ -16,7 +16,7 @@ from msgspec import DecodeError
 from inferno_core import session as wire
 from inferno_core.acceptance import History
 from inferno_core.effects import EngineFrame
-from inferno_core.errors import EngineFailed, Unavailable, from_code
+from inferno_core.errors import EngineFailed, EngineLost, Fenced, from_code
 from inferno_core.records import Final, Outcome
 from inferno_core.session import (
     Ack,
@@ -58,13 +58,12 @@ class _Refused(Exception):
 class SessionFlight:
     """A generation of this session. `handle` is its name there."""
 
-    __slots__ = ("_session", "given", "handle", "hearer")
+    __slots__ = ("_session", "handle", "hearer")
 
     def __init__(self, session: "Session", handle: int, hearer: Hearer) -> None:
         self._session = session
         self.handle = handle
         self.hearer = hearer
-        self.given = False
 
     @property
     def blocked(self) -> bool:
@@ -353,15 +352,13 @@ class Session:
             if flight is None:
                 continue
             final = None
-            if last.get(handle) == row:
+            if last and last.get(handle) == row:
                 final = _final(endings[handle])
                 if final is not None:
                     del endings[handle], flights[handle]
-            flight.given = True
+            said = (tokens[start],) if count == 1 else tuple(tokens[start:stop])
             receipt.left += 1
-            flight.hearer.heard(
-                EngineFrame(choice, tuple(tokens[start:stop]), delta, finishes.get(row), final), receipt
-            )
+            flight.hearer.heard(EngineFrame(choice, said, delta, finishes.get(row), final), receipt)
 
     def _end(self, ending: Ending, receipt: Receipt) -> None:
         """Tell of an end that came without words."""
@@ -369,18 +366,17 @@ class Session:
         if flight is None:
             return
         failure = ending.failure
-        if failure is not None and failure.code == "fenced":
-            # A higher epoch stands in the partition: its owner here is about to read it, and to step down.
-            return
-        del self._flights[ending.handle]
-        final = _final(ending)
-        if failure is not None and (final is None or (failure.code == Unavailable.code and not flight.given)):
-            flight.hearer.failed(HostLost("The engine that ran this is gone; try again."))
-        elif failure is not None:
-            flight.hearer.failed(from_code(failure.code, failure.message, failure.param))
-        else:
+        if failure is None:
+            del self._flights[ending.handle]
             receipt.left += 1
-            flight.hearer.heard(EngineFrame(-1, (), b"", final=final), receipt)
+            flight.hearer.heard(EngineFrame(-1, (), b"", final=_final(ending)), receipt)
+        elif failure.code == EngineLost.code:
+            del self._flights[ending.handle]
+            flight.hearer.failed(HostLost("The engine that ran this is gone; try again."))
+        elif failure.code != Fenced.code:
+            # Else a higher epoch stands in the partition: its owner here is about to read it, and to step down.
+            del self._flights[ending.handle]
+            flight.hearer.failed(from_code(failure.code, failure.message, failure.param))
 
     def _adopted(self, adoption: Adoption) -> None:
         if not adoption.resumed and (flight := self._flights.pop(adoption.handle, None)):
@@ -428,7 +424,7 @@ def _final(ending: Ending) -> Final | None:
     """Say how a generation ended; None if its engine was lost, which is no end."""
     if ending.failure is None:
         return Final(Outcome.FINISHED, usage=ending.usage)
-    return None if ending.failure.code == "engine_lost" else Final(Outcome.FAILED, ending.failure)
+    return None if ending.failure.code == EngineLost.code else Final(Outcome.FAILED, ending.failure)
 
 
 def _submit(handle: int, order: Order) -> Submit:

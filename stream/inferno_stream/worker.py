@@ -281,6 +281,7 @@ class Worker:
             self._committed.pop(p, None)
 
     def _count(self) -> None:
+        self.metrics.publish()
         self.metrics.running.set(sum(owner.running for owner in self._owners.values()))
         self.metrics.waiting.set(sum(1 for owner in self._owners.values() for _ in owner.waiting()))
 

@@ -7,9 +7,9 @@ from msgspec import structs
 
 from inferno_core.acceptance import History
 from inferno_core.effects import EngineFrame
-from inferno_core.errors import InvalidRequest
+from inferno_core.errors import InvalidRequest, Unavailable
 from inferno_core.records import Final, Frame, Request
-from inferno_stream.engine import Flight, Hearer, HostLost, Order, Place, Receipt
+from inferno_stream.engine import Hearer, HostLost, Order, Place, Receipt
 from inferno_stream.fake import FakeEngine, FakeFlight, Step, words
 from inferno_stream.runs import Run
 
@@ -128,6 +128,12 @@ async def test_an_engine_that_waits_for_the_log_is_not_blamed(
     assert "further token" in (run.overdue(now + 106) or "")
 
 
+async def test_a_host_that_is_full_after_all_is_left_for_another(begin: Begin, driver: Driver) -> None:
+    run = begin(FakeEngine(answer, pace=asyncio.Event().wait))
+    run.failed(Unavailable("Full."))
+    assert (driver.lost, driver.failed) == (1, [])
+
+
 async def test_a_refusal_keeps_its_code(begin: Begin, driver: Driver, until: Until) -> None:
     begin(FakeEngine(lambda request: [InvalidRequest("no", param="n")]))
     await until(lambda: driver.failed)
@@ -185,8 +191,3 @@ async def test_what_was_accepted_before_counts_as_given(begin: Begin) -> None:
     history.frame(Frame("id", 0, 0, 0, [1], b"{}"))
     assert begin(FakeEngine(answer), history=history).given
     assert not begin(FakeEngine(answer), history=History()).given
-
-
-async def test_a_flight_is_one_for_the_port() -> None:
-    flight: type[Flight] = FakeFlight
-    assert flight

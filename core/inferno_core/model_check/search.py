@@ -10,6 +10,7 @@ from typing import cast
 
 from msgspec import Struct
 
+from inferno_core.address import Address
 from inferno_core.effects import Committed, EngineFrame
 from inferno_core.model_check.properties import Violation
 from inferno_core.model_check.world import Model, World
@@ -146,7 +147,7 @@ def _by_number(record: Struct) -> tuple[Callable[[int], Struct], tuple[int]]:
     return _recall, (number,)
 
 
-_RECORDS = (Request, Epoch, Claim, Attach, Detach, Cancel, Done, Head, Frame, Final, Committed, EngineFrame)
+_RECORDS = (Address, Request, Epoch, Claim, Attach, Detach, Cancel, Done, Head, Frame, Final, Committed, EngineFrame)
 
 
 def _freeze(world: World) -> bytes:
