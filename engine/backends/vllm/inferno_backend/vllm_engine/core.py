@@ -9,7 +9,7 @@ from inferno_backend.refusal import refusal
 from inferno_backend.vllm_engine import compat
 from inferno_core.errors import EngineFailed, InfernoError
 
-_SHUTDOWN_S = 3.0
+_SHUTDOWN_S = 1.0
 _KV_CACHE_SIZES = ("kv_cache_memory_bytes", "num_gpu_blocks_override", "gpu_memory_utilization")
 _GOES_ON = {
     "scheduler_cls": "inferno_backend.vllm_engine.scheduler.ResumingScheduler",
@@ -26,12 +26,13 @@ _OURS: Mapping[str, Any] = _GOES_ON | {
 class Core:
     """Makes requests of rendered prompts, and knows what the core can do. `served`: arguments of the serving layer.
 
-    `goes_on` says whether it can go on from tokens.
+    `goes_on` says whether it can go on from tokens, `preemption` which type of event tells of one.
     """
 
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Start it; blocks until its weights are loaded. Raises ValueError for an argument that is unknown."""
         self.name = name
+        self.preemption = int(compat.PREEMPTED)
         arguments = _complete(arguments)
         self.served = compat.served_arguments(name, arguments)
         self.config = compat.engine_config(arguments)

@@ -1,10 +1,9 @@
 """Puts into words what a generation gained: OpenAI's choice objects, or what the stock contract tells.
 
 Runs in the thread that sends. Gains of several steps are merged into one output of vLLM's before, so that words that
-lag cost no more; and a parser that gets slow, as many are quadratic in the length, is asked the less often.
+lag cost no more.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +11,6 @@ import msgspec
 
 from inferno_backend.seam import Choice, Delta, Gain
 from inferno_backend.vllm_engine.lane import Lane
-
-# A call that took longer than this is slow, and rests for as many times as long, but not for longer than is noticed.
-_SLOW_S = 0.0005
-_REST = 50
-_MOST_REST_S = 1.0
 
 
 class _Ended(msgspec.Struct):
@@ -36,20 +30,12 @@ class ChoiceRender:
         self._n = n
         self._opening = opening
         self._empty = b'{"index":%d,"delta":{},"finish_reason":null}' if chat else b'{"index":%d,"text":""}'
-        self._held: list[Gain] = []
-        self._rested_s = 0.0
 
     def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
-        """Give what there is to be said, which may be nothing yet. Raises InfernoError."""
-        self._held.extend(gains)
-        began_s = time.monotonic()
-        if began_s < self._rested_s and not any(gain.finish for gain in self._held):
-            return []
-        held, self._held = self._held, []
-        said, self._opening = self._opening, []
-        said.extend(self._choice(index, output) for index, output in merged(held).items())
-        took_s = time.monotonic() - began_s
-        self._rested_s = began_s + min(took_s * _REST, _MOST_REST_S) if took_s > _SLOW_S * len(self._lanes) else 0.0
+        """Give what there is to be said. Raises InfernoError."""
+        said = [self._choice(index, output) for index, output in merged(gains).items()]
+        if self._opening:
+            said, self._opening = self._opening + said, []
         return said
 
     def _choice(self, index: int, output: Any) -> Choice:
@@ -79,6 +65,8 @@ class VectorRender:
 
 def merged(gains: Sequence[Gain]) -> dict[int, Any]:
     """Make one output of all that each choice gained."""
+    if len(gains) == 1:
+        return {gains[0].index: gains[0].raw}
     outputs: dict[int, Any] = {}
     for gain in gains:
         if gain.index in outputs:

@@ -12,10 +12,11 @@ from inferno_core.errors import EngineFailed, InfernoError
 class Seat(Protocol):
     """A request of the engine, and who takes what comes of it. `place` is the index that its outputs have.
 
-    `last_s`: when anything last came, 0 before that.
+    `speaks`: it gets tokens. `last_s`: when anything last came, 0 before that.
     """
 
     id: str
+    speaks: bool
     request: Any
     place: int
     asked_s: float
@@ -104,6 +105,8 @@ class Run:
 
 class ChoiceSeat:
     """The seat of a choice. `index` is its place among all choices of the call, `place` among those of its prompt."""
+
+    speaks = True
 
     def __init__(self, run: Run, index: int, place: int, request: Any) -> None:
         self.id: str = request.request_id

@@ -5,16 +5,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
 from inferno_backend.seam import Stats
-from inferno_backend.vllm_engine.compat import EngineCoreOutputs
-from inferno_backend.vllm_engine.core import Core
 from inferno_backend.vllm_engine.run import Seat
 from inferno_backend.vllm_engine.tally import Tally
 from inferno_core.errors import EngineFailed
+
+if TYPE_CHECKING:
+    from inferno_backend.vllm_engine.compat import EngineCoreOutputs
+    from inferno_backend.vllm_engine.core import Core
 
 _log = logging.getLogger(__name__)
 _CLOSE_S = 5.0
@@ -28,12 +30,12 @@ class Steps:
     `dead` is None until the core is gone: all seats fail then.
     """
 
-    def __init__(self, core: Core, stats: Stats) -> None:
+    def __init__(self, core: "Core", stats: Stats) -> None:
         self.dead: str | None = None
         self.stepped: Callable[[], None] = _nobody
         self._core = core
         self._stats = stats
-        self._tally = Tally(stats)
+        self._tally = Tally(stats, core.preemption)
         self._seats: dict[str, Seat] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = uvloop.new_event_loop()
@@ -57,13 +59,14 @@ class Steps:
     def count_into(self, stats: Stats) -> None:
         """Write gauges there from now on."""
         self._stats = stats
-        self._tally = Tally(stats)
+        self._tally = Tally(stats, self._core.preemption)
 
     def close(self) -> None:
         """Stop stepping; the core's processes are not touched."""
         self.dead = self.dead or "The model is being unloaded."
-        self._call(self._stop)
-        self._thread.join(_CLOSE_S)
+        if self._thread.is_alive():
+            self._call(self._stop)
+            self._thread.join(_CLOSE_S)
 
     def _call(self, what: Callable[..., Any], *given: Any) -> None:
         try:
@@ -120,7 +123,7 @@ class Steps:
             _log.exception("The engine is dead.")
             self._die()
 
-    def _step(self, outputs: EngineCoreOutputs) -> list[str]:
+    def _step(self, outputs: "EngineCoreOutputs") -> list[str]:
         """Tell what came of a step. Gives requests that ended by their words, of which the core does not know."""
         processed = self._core.outputs.process_outputs(outputs.outputs)
         told = False
@@ -141,11 +144,17 @@ class Steps:
 
     async def _pings(self) -> None:
         """Renew the time of the last step while no step ends; a core that hangs does not answer."""
-        while True:
+        while self.dead is None:
             await asyncio.sleep(_PING_S)
-            if time.monotonic() - self._stats.last_step >= _PING_S:
+            if time.monotonic() - self._stats.last_step < _PING_S:
+                continue
+            try:
                 await self._core.ping()
-                self._stats.last_step = time.monotonic()
+            except Exception as error:
+                # Whoever reads the core's outputs hears of its death too, and tells it.
+                _log.debug("The engine's core does not answer.", exc_info=error)
+                return
+            self._stats.last_step = time.monotonic()
 
     def _die(self) -> None:
         self.dead = DEAD

@@ -1,17 +1,23 @@
 """Keeps an engine's gauges: by the step, and in each by groups that waited equally long, never by the token."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inferno_backend.seam import Stats
-from inferno_backend.vllm_engine.compat import PREEMPTED, EngineCoreOutputs
 from inferno_backend.vllm_engine.run import Seat
+
+if TYPE_CHECKING:
+    from inferno_backend.vllm_engine.compat import EngineCoreOutputs
 
 
 class Tally:
-    """Writes `stats`, in the engine's thread: `begin` a step, one `output` after the other, `end` it."""
+    """Writes `stats`, in the engine's thread: `begin` a step, one `output` after the other, `end` it.
 
-    def __init__(self, stats: Stats) -> None:
+    `preemption` is the type of vLLM's events that tell of one.
+    """
+
+    def __init__(self, stats: Stats, preemption: int) -> None:
         self._stats = stats
+        self._preemption = preemption
         self._now_s = 0.0
         # Since when the step that runs now has been running; None while nothing does.
         self._since_s: float | None = None
@@ -22,7 +28,7 @@ class Tally:
         if self._since_s is None:
             self._since_s = now_s
 
-    def begin(self, outputs: EngineCoreOutputs, now_s: float) -> None:
+    def begin(self, outputs: "EngineCoreOutputs", now_s: float) -> None:
         """Take in how the scheduler stands after a step."""
         stats, told = self._stats, outputs.scheduler_stats
         self._now_s = stats.last_step = now_s
@@ -39,7 +45,7 @@ class Tally:
         for output in outputs.outputs:
             stats.generation_tokens += len(output.new_token_ids)
             if output.events:
-                stats.preemptions += sum(event.type == PREEMPTED for event in output.events)
+                stats.preemptions += sum(event.type == self._preemption for event in output.events)
         self._since_s = now_s if stats.running or stats.waiting else None
 
     def output(self, seat: Seat, output: Any) -> None:
@@ -48,7 +54,8 @@ class Tally:
             self._gaps[seat.last_s] = self._gaps.get(seat.last_s, 0) + 1
         else:
             self._stats.prompt_tokens += len(output.prompt_token_ids or ())
-            self._stats.ttft.observe(self._now_s - seat.asked_s)
+            if seat.speaks:
+                self._stats.ttft.observe(self._now_s - seat.asked_s)
         seat.last_s = self._now_s
 
     def end(self) -> None:

@@ -2,20 +2,22 @@
 
 import asyncio
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inferno_backend.seam import Gain, OpenAICall
-from inferno_backend.vllm_engine.core import Core
 from inferno_backend.vllm_engine.render import VectorRender
 from inferno_backend.vllm_engine.run import Run
-from inferno_backend.vllm_engine.serving import Serving
 from inferno_backend.vllm_engine.steps import Steps
 from inferno_core.errors import InfernoError
+
+if TYPE_CHECKING:
+    from inferno_backend.vllm_engine.core import Core
+    from inferno_backend.vllm_engine.serving import Serving
 
 _numbers = itertools.count()
 
 
-async def tell(core: Core, serving: Serving, steps: Steps, run: Run, call: OpenAICall) -> None:
+async def tell(core: "Core", serving: "Serving", steps: Steps, run: Run, call: OpenAICall) -> None:
     """Have the embeddings of a call, and tell them. Raises InfernoError, and whatever vLLM does."""
 
     async def encode(prompt: Any, params: Any) -> Any:
@@ -35,6 +37,7 @@ class _VectorSeat:
     """The seat of one vector, which waits in the event loop of its maker."""
 
     place = 0
+    speaks = False
 
     def __init__(self, run: Run, request: Any) -> None:
         self.id: str = request.request_id
