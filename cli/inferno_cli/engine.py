@@ -1,4 +1,4 @@
-"""`inferno engine tune`: finds the fastest settings for a model on this machine."""
+"""`inferno engine`: finds the fastest settings for a model on this machine, and writes the backend for another."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from inferno_cli.configuration import read_settings
 from inferno_cli.progress import shown
 from inferno_cli.tuning import Sheet
 from inferno_core.errors import InvalidRequest, NotFound
+from inferno_engine import bundle as engine_bundle
 from inferno_engine import machine
 from inferno_engine.tuning import bench, factors, target, tuner
 from inferno_engine.tuning.factors import FACTORS, Factor, Machine
@@ -72,6 +73,23 @@ def tune(
         (folder / "journal.jsonl").unlink(missing_ok=True)
     best = _run(console, tuned, bench.QUICK if quick else bench.THOROUGH, folder, start, wanted)
     _write(console, best, output)
+
+
+@engine.command
+def bundle(folder: Path, /) -> None:
+    """Write our Triton backend into a folder, for a Triton that the platform does not start.
+
+    Parameters
+    ----------
+    folder
+        It is made. Mounted as `vllm` in that Triton's backend directory, it takes the place of the stock backend;
+        model_repository/README.md tells how.
+
+    """
+    if folder.exists():
+        raise InvalidRequest(f"{folder} is there already: remove it, or name another folder.")
+    engine_bundle.backend(folder.resolve())
+    Console(highlight=False, soft_wrap=True).print(f"The backend stands in {folder}.")
 
 
 def _run(

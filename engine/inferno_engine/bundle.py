@@ -36,8 +36,6 @@ def server(site_packages: Path) -> Path:
 
 def assemble(site_packages: Path, target: Path) -> None:
     """Fill `target` with the folders `python` and `vllm`, as Triton's --backend-directory wants them."""
-    if not SOURCE.is_dir():
-        raise SetupFailed(f"{SOURCE} is missing: the engine starts from a checkout of the project.")
     shutil.rmtree(target, ignore_errors=True)
     wheel = server(site_packages)
     python = target / "python"
@@ -49,12 +47,14 @@ def assemble(site_packages: Path, target: Path) -> None:
     if not stub.is_file():
         raise SetupFailed(f"Triton's wheel has no stub for Python {version()}. Use Python 3.11 or 3.12.")
     shutil.copy(stub, python)
-    shutil.copytree(SOURCE / "vllm", target / "vllm", ignore=_BYTECODE)
-    _take_along(target / "vllm")
+    backend(target / "vllm")
 
 
-def _take_along(target: Path) -> None:
-    """Copy the platform's pure modules that the backend imports."""
+def backend(target: Path) -> None:
+    """Make the folder `target` our backend, with the platform's pure modules that it imports. It must not be there."""
+    if not SOURCE.is_dir():
+        raise SetupFailed(f"{SOURCE} is missing: the engine starts from a checkout of the project.")
+    shutil.copytree(SOURCE / "vllm", target, ignore=_BYTECODE)
     source, core = Path(inferno_core.__file__).parent, target / "inferno_core"
     core.mkdir()
     for module in _CORE_MODULES:

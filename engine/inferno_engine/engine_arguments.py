@@ -26,6 +26,8 @@ _REFUSED: Mapping[str, str] = {
     "worker_cls": "the platform has its own",
     "worker_extension_cls": "it names code to be run",
     "logits_processors": "they name code to be run",
+    "tool_parser_plugin": "it names code to be run",
+    "reasoning_parser_plugin": "it names code to be run",
 }
 
 
