@@ -96,7 +96,7 @@ class Lane:
             event: str = stopped.value
             return event
         except StopAsyncIteration:
-            return None
+            self._turn = None
         return None
 
     def _choices(self, event: str) -> list[bytes]:
