@@ -44,4 +44,5 @@ def test_the_engines_sockets_fit_in_a_folder_of_any_length(tmp_path: Path):
 def test_nothing_secret_of_the_caller_reaches_triton(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("INFERNO_SECRETS__ID_KEY", "x" * 32)
     command = triton.command(ensure_triton_environment(ROOT), tmp_path, triton.Ports(1, 2, 3), "triton-0")
-    assert not any(name.startswith("INFERNO") for name in command.env)
+    assert "x" * 32 not in command.env.values()
+    assert [name for name in command.env if name.startswith("INFERNO")] == ["INFERNO_TRITON_HTTP"]
