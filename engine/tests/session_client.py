@@ -184,7 +184,9 @@ class Session:
 
     # Commands
 
-    def submits(self, ids: Sequence[str], body: bytes, partition: str = "q/0", epoch: int = 1, **more: Any) -> list[int]:
+    def submits(
+        self, ids: Sequence[str], body: bytes, partition: str = "q/0", epoch: int = 1, **more: Any
+    ) -> list[int]:
         """Submit a generation for each id in one batch; gives the handles."""
         first = self._handles + 1
         self._handles += len(ids)

@@ -160,10 +160,10 @@ class Worker:
 
 
 def _request(stream: int, tokens: int) -> Request:
-    body = {"prompt": f"Stream {stream}", "max_tokens": tokens, "seed": stream}
+    body = {"messages": [{"role": "user", "content": f"Stream {stream}"}], "max_tokens": tokens, "seed": stream}
     return Request(
         id=f"{time.monotonic_ns()}-{stream}",
-        surface="completion",
+        surface="chat",
         body=json.dumps(body).encode(),
         model="synthetic",
         version="1",

@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Sequence
 
 from inferno_backend.cancellation import Cancellation
 
@@ -22,8 +23,8 @@ def test_one_that_lost_its_client_is_told_once():
     gone: list[str] = []
     told = threading.Event()
 
-    def on_gone(generation: Generation) -> None:
-        gone.append(generation.id)
+    def on_gone(generations: Sequence[Generation]) -> None:
+        gone.extend(generation.id for generation in generations)
         told.set()
 
     watch = Cancellation(on_gone)
@@ -39,7 +40,7 @@ def test_one_that_lost_its_client_is_told_once():
 
 
 def test_one_that_has_ended_is_asked_no_more():
-    watch = Cancellation(lambda generation: None)
+    watch = Cancellation(lambda generations: None)
     ended, other = Generation("ended"), Generation("other")
     ended.closed = True
     watch.watch(ended)

@@ -1,15 +1,18 @@
 import json
 
 import pytest
+from fake_engine import spelt
 from inferno_backend.generation import Generation
 from inferno_backend.openai import OpenAIContract
 from inferno_backend.outbox import Outbox
-from inferno_backend.seam import Choice, Usage
+from inferno_backend.seam import Choice, Gain, Usage
 from triton_python_backend_utils import Sender
 
-WORD = Choice(0, (7,), b"word")
+from inferno_core.errors import EngineFailed, InvalidRequest
+
+WORD = Gain(0, (7,), "word")
 # A token that no tensor of 32 bits holds.
-UNSPEAKABLE = Choice(0, (1 << 40,), b"word")
+UNSPEAKABLE = Gain(0, (1 << 40,), "word")
 
 
 class Talk:
@@ -19,7 +22,9 @@ class Talk:
         self.sender = Sender(refusals)
         self.stopped: list[str] = []
         self.outbox = Outbox()
-        self.generation = Generation("g", OpenAIContract(), self.sender, self.outbox, self.stopped.append)
+        self.generation = Generation("g", OpenAIContract(), self.sender, self.outbox, self.stopped.extend)
+        self.tray = self.generation.tray
+        self.tray.begin(spelt)
 
     def over(self) -> list[bool]:
         self.outbox.close(5)
@@ -33,8 +38,9 @@ class Talk:
 
 def test_the_last_words_are_final():
     talk = Talk()
-    talk.generation.put([WORD])
-    talk.generation.end([WORD], Usage(1, 2))
+    talk.tray.put(WORD)
+    talk.tray.put(WORD)
+    talk.tray.end(Usage(1, 2))
     finals = talk.over()
     assert finals[-1]
     assert not any(finals[:-1])
@@ -45,30 +51,50 @@ def test_the_last_words_are_final():
 @pytest.mark.parametrize("last", [False, True])
 def test_words_that_no_response_can_hold_end_it_once_and_stop_the_engine(last: bool):
     talk = Talk()
+    talk.tray.put(UNSPEAKABLE)
     if last:
-        talk.generation.end([UNSPEAKABLE], Usage(1, 1))
-    else:
-        talk.generation.put([UNSPEAKABLE])
+        talk.tray.end(Usage(1, 1))
     assert talk.over() == [True]
     assert talk.failure()["code"] == "engine_failed"
     assert talk.stopped == ["g"]
     assert talk.generation.is_closed()
 
 
+def test_what_cannot_be_put_into_words_ends_it():
+    talk = Talk()
+
+    def refusing(gains: object) -> list[Choice]:
+        raise InvalidRequest("No words.")
+
+    talk.tray.begin(refusing)
+    talk.tray.put(WORD)
+    assert talk.over() == [True]
+    assert talk.failure()["code"] == "invalid_request"
+    assert talk.stopped == ["g"]
+
+
 def test_a_send_that_fails_ends_it_too():
     talk = Talk(refusals=1)
-    talk.generation.end([WORD], Usage(1, 1))
+    talk.tray.put(WORD)
+    talk.tray.end(Usage(1, 1))
     assert talk.over() == [True]
     assert talk.failure()["code"] == "engine_failed"
 
 
 def test_nothing_follows_the_end():
     talk = Talk()
-    talk.generation.send([], None)
     talk.generation.abandon()
     talk.outbox.close(5)
-    talk.generation.send([WORD], None)
+    talk.tray.put(WORD)
+    assert not talk.generation.speak()
     assert talk.sender.sent == [(None, True)]
+
+
+def test_a_failure_from_elsewhere_ends_it():
+    talk = Talk()
+    talk.generation.fail(EngineFailed("Dead."))
+    assert talk.over() == [True]
+    assert talk.failure()["code"] == "engine_failed"
 
 
 def test_one_that_is_closed_is_not_asked_after():

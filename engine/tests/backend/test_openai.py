@@ -1,8 +1,8 @@
 import json
 
-from inferno_backend.contract import End
 from inferno_backend.openai import OpenAIContract
 from inferno_backend.seam import Choice, Usage
+from inferno_backend.tray import End
 
 from inferno_core.errors import ContextLengthExceeded
 

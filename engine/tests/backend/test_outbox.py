@@ -1,68 +1,74 @@
 import threading
-from typing import Any
 
-from inferno_backend.contract import End
 from inferno_backend.outbox import Outbox
+from inferno_backend.seam import Gain
+from inferno_backend.tray import Tray
 
 
-class Recipient:
-    """Takes what is sent; blocks while its gate is shut."""
+class Speaker:
+    """Says what is in its tray; blocks while its gate is shut. It says it is not done the first `unwilling` times."""
 
-    def __init__(self, fails: bool = False) -> None:
-        self.sent: list[tuple[list[Any], End | None]] = []
+    def __init__(self, outbox: Outbox, fails: bool = False, unwilling: int = 0) -> None:
+        self.tray = Tray(outbox.news, self)
+        self.said: list[list[str]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
-        self.ended = threading.Event()
+        self.spoke = threading.Semaphore(0)
+        self._outbox = outbox
         self._fails = fails
+        self._unwilling = unwilling
 
-    def send(self, words: list[Any], end: End | None) -> None:
+    def put(self, word: str) -> None:
+        self.tray.put(Gain(0, (1,), word))
+        self._outbox.stepped()
+
+    def speak(self) -> bool:
         self.entered.set()
         assert self.gate.wait(5)
-        self.sent.append((words, end))
-        if end is not None:
-            self.ended.set()
+        if self._unwilling:
+            self._unwilling -= 1
+            return True
+        self.said.append([gain.raw for gain in self.tray.take(1000)])
+        self.spoke.release()
         if self._fails:
             raise RuntimeError("The way is blocked.")
+        return False
 
 
-def test_words_go_out_in_order_and_the_end_with_the_last():
-    outbox, recipient = Outbox(), Recipient()
-    for word in range(5):
-        outbox.add(recipient, [word], None)
-    outbox.add(recipient, [5], End())
-    assert recipient.ended.wait(5)
-    assert [word for words, _ in recipient.sent for word in words] == list(range(6))
-    assert [end for _, end in recipient.sent][:-1] == [None] * (len(recipient.sent) - 1)
+def test_words_go_out_in_order():
+    outbox = Outbox()
+    speaker = Speaker(outbox)
+    for word in "abcde":
+        speaker.put(word)
+    outbox.close(5)
+    assert [word for words in speaker.said for word in words] == list("abcde")
 
 
-def test_what_waits_while_the_way_lags_goes_in_one_response():
-    outbox, recipient = Outbox(), Recipient()
-    recipient.gate.clear()
-    outbox.add(recipient, [0], None)
-    assert recipient.entered.wait(5)
-    for word in range(1, 100):
-        outbox.add(recipient, [word], None)
-    outbox.add(recipient, [], End())
-    recipient.gate.set()
-    assert recipient.ended.wait(5)
-    assert [len(words) for words, _ in recipient.sent] == [1, 99]
+def test_what_waits_while_the_way_lags_goes_together():
+    outbox = Outbox()
+    speaker = Speaker(outbox)
+    speaker.gate.clear()
+    speaker.put("a")
+    assert speaker.entered.wait(5)
+    for word in "bcd":
+        speaker.put(word)
+    speaker.gate.set()
+    outbox.close(5)
+    assert speaker.said == [["a"], ["b", "c", "d"]]
 
 
 def test_one_that_fails_does_not_silence_the_others():
-    outbox, broken, sound = Outbox(), Recipient(fails=True), Recipient()
-    outbox.add(broken, [1], None)
-    outbox.add(sound, [1], End())
-    assert sound.ended.wait(5)
+    outbox = Outbox()
+    broken, sound = Speaker(outbox, fails=True), Speaker(outbox)
+    broken.put("a")
+    sound.put("b")
+    assert sound.spoke.acquire(timeout=5)
 
 
-def test_what_follows_an_end_is_dropped():
-    outbox, recipient = Outbox(), Recipient()
-    recipient.gate.clear()
-    outbox.add(recipient, [0], None)
-    assert recipient.entered.wait(5)
-    outbox.add(recipient, [1], End())
-    outbox.add(recipient, [2], None)
-    recipient.gate.set()
-    outbox.close(5)
-    assert [words for words, _ in recipient.sent] == [[0], [1]]
+def test_one_that_is_not_done_is_asked_again():
+    outbox = Outbox()
+    speaker = Speaker(outbox, unwilling=3)
+    speaker.put("a")
+    assert speaker.spoke.acquire(timeout=5)
+    assert speaker.said == [["a"]]

@@ -1,7 +1,7 @@
 import pytest
-from inferno_backend.contract import End
 from inferno_backend.seam import Delta, Usage
 from inferno_backend.stock import ADDITIONAL, StockContract, prefix
+from inferno_backend.tray import End
 
 from inferno_core.errors import EngineFailed, InvalidRequest
 
@@ -15,20 +15,26 @@ def tensors(output):
 
 
 def test_choices_without_news_are_empty_elements():
-    made = contract(stream=True, n=2, wanted=()).encode([Delta(1, "x", 1, 3)], None)
+    made = contract(stream=True, n=2, wanted=()).encode([Delta(1, "x", (7,), 3)], None)
     assert tensors(made) == {"text_output": ["", "x"]}
 
 
 def test_deltas_that_lag_are_joined():
-    made = contract(stream=True).encode([Delta(0, "a", 1, 3), Delta(0, "b", 2, 3, "stop")], None)
+    made = contract(stream=True).encode([Delta(0, "a", (1,), 3), Delta(0, "b", (2, 3), 3, "stop")], None)
     values = tensors(made)
     assert (values["text_output"], values["num_output_tokens"], values["finish_reason"]) == (["ab"], [3], ["stop"])
 
 
+def test_token_ids_lie_flat_in_the_order_of_choices():
+    words = [Delta(1, "y", (3,), 3), Delta(0, "x", (1, 2), 3)]
+    values = tensors(contract(stream=True, n=2).encode(words, None))
+    assert (values["token_ids"], values["num_output_tokens"]) == ([1, 2, 3], [2, 1])
+
+
 def test_without_stream_all_comes_at_the_end():
     whole = contract(stream=False)
-    assert whole.encode([Delta(0, "a", 1, 3)], None) is None
-    values = tensors(whole.encode([Delta(0, "b", 1, 3, "length")], End(usage=Usage(3, 2))))
+    assert whole.encode([Delta(0, "a", (1,), 3)], None) is None
+    values = tensors(whole.encode([Delta(0, "b", (2,), 3, "length")], End(usage=Usage(3, 2))))
     assert (values["text_output"], values["num_input_tokens"]) == (["promptab"], [3])
 
 

@@ -61,11 +61,11 @@ class Sender:
 
 
 class Request:
-    """A request with tensors of one text each."""
+    """A request whose tensors hold one text each, or numbers."""
 
-    def __init__(self, sender: Sender, inputs: Mapping[str, str]) -> None:
+    def __init__(self, sender: Sender, inputs: Mapping[str, str | bytes | Sequence[int]]) -> None:
         self._sender = sender
-        self.inputs = {name: Tensor(name, np.array([text.encode()], dtype=object)) for name, text in inputs.items()}
+        self.inputs = {name: Tensor(name, _array(value)) for name, value in inputs.items()}
 
     def get_response_sender(self) -> Sender:
         return self._sender
@@ -75,6 +75,12 @@ class Request:
 
     def parameters(self) -> str:
         return ""
+
+
+def _array(value: str | bytes | Sequence[int]) -> Any:
+    if isinstance(value, str | bytes):
+        return np.array([value.encode() if isinstance(value, str) else value], dtype=object)
+    return np.array(value, dtype=np.int32)
 
 
 def get_input_tensor_by_name(request: Request, name: str) -> Tensor | None:

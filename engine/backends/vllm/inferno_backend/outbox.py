@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from inferno_backend.tray import Tray
+from inferno_backend.tray import News, collect
 
 _LATER_S = 0.02
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Outbox:
     """Lets generations speak in the order in which they first had something to say."""
 
     def __init__(self) -> None:
-        self.news: deque[Tray] = deque()
+        self.news: News = deque()
         self._later: list[Speaker] = []
         self._woken = threading.Event()
         self._closing = False
@@ -51,9 +51,7 @@ class Outbox:
             later, self._later = self._later, []
             for speaker in later:
                 self._let_speak(speaker)
-            while self.news:
-                tray = self.news.popleft()
-                tray.is_told = False
+            for tray in collect(self.news):
                 self._let_speak(tray.owner)
 
     def _let_speak(self, speaker: Speaker) -> None:

@@ -28,12 +28,12 @@ def _joined(gains: Sequence[Gain], answers: Sequence[Answer]) -> Iterable[Gain]:
     """Join the gains of each choice. `raw` of a gain is the number of tokens that its choice has with it."""
     if len(gains) == 1:
         return gains
-    joined: dict[int, Gain] = {}
+    starts: dict[int, int] = {}
     for gain in gains:
-        before = joined.get(gain.index, gain)
-        start = before.raw - len(before.tokens)
-        joined[gain.index] = gain._replace(tokens=answers[gain.index].tokens[start : gain.raw])
-    return joined.values()
+        if gain.index not in starts:
+            starts[gain.index] = gain.raw - len(gain.tokens)
+    last = {gain.index: gain for gain in gains}
+    return [last[i]._replace(tokens=answers[i].tokens[start : last[i].raw]) for i, start in starts.items()]
 
 
 def _finish(gain: Gain) -> bytes:

@@ -1,9 +1,11 @@
 """Where an engine puts what a generation gained, until it is put into words.
 
-The engine's thread puts, one other takes; neither ever waits for the other.
+The engine's thread puts, one other takes; neither ever waits for the other. What is put stands in one queue for all
+generations, so that a step's gains lie side by side and a token costs little more than its words.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from inferno_backend.rendering import Rendering
@@ -19,22 +21,21 @@ class End(NamedTuple):
 
 
 class Tray:
-    """The `Reply` that an engine sees. It puts itself on `news` when there is something to take.
+    """The `Reply` that an engine sees. `rendering` is there once the engine has begun.
 
-    `owner` is for whoever takes; he clears `is_told` when he has taken the news, and then what was put. `rendering` is
-    there once the engine has begun. `ending` has to be read before `take`: what was put before the end is then among
-    what is taken.
+    Who takes does so by `collect`. All else is his: `owner` is what he put there, `gains` what he has collected and not
+    taken, `ending` the end, once all that came before it was collected; `is_new` is used by `collect`.
     """
 
-    __slots__ = ("_gains", "_news", "ending", "is_told", "owner", "rendering")
+    __slots__ = ("_news", "ending", "gains", "is_new", "owner", "rendering")
 
-    def __init__(self, news: "deque[Tray]", owner: Any) -> None:
+    def __init__(self, news: "News", owner: Any) -> None:
         self.owner = owner
-        self.rendering: Rendering | None = None
+        self.gains: list[Gain] = []
         self.ending: End | None = None
+        self.is_new = False
+        self.rendering: Rendering | None = None
         self._news = news
-        self._gains: deque[Gain] = deque()
-        self.is_told = False
 
     def begin(self, render: Render) -> None:
         """Take what puts this generation into words."""
@@ -42,33 +43,46 @@ class Tray:
 
     def put(self, gain: Gain) -> None:
         """Take what a choice gained."""
-        self._gains.append(gain)
-        if not self.is_told:
-            self.is_told = True
-            self._news.append(self)
+        self._news.append((self, gain))
 
     def end(self, usage: Usage) -> None:
         """Take the end."""
-        self.close(End(usage=usage))
+        self._news.append((self, End(usage=usage)))
 
     def fail(self, error: InfernoError) -> None:
         """Take the news that there will be no more."""
-        self.close(End(error=error))
+        self._news.append((self, End(error=error)))
 
-    def close(self, ending: End) -> None:
-        """Take any end; the first one counts."""
-        if self.ending is None:
-            self.ending = ending
-            self._news.append(self)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to take."""
-        return not self._gains
+    def close(self) -> None:
+        """End without a word: nobody listens any more."""
+        self._news.append((self, End()))
 
     def take(self, most: int) -> list[Gain]:
-        """Take what was put, in its order, up to `most` gains."""
-        gains = self._gains
-        if len(gains) == 1:
-            return [gains.popleft()]
-        return [gains.popleft() for _ in range(min(most, len(gains)))]
+        """Take what was collected, in its order, up to `most` gains."""
+        gains = self.gains
+        if len(gains) <= most:
+            self.gains = []
+            return gains
+        self.gains = gains[most:]
+        return gains[:most]
+
+
+News = deque[tuple[Tray, Gain | End]]
+"""What engines have put, in its order."""
+
+
+def collect(news: News) -> Sequence[Tray]:
+    """Give the trays in which something was put, each once. Of several ends of a generation the first one counts."""
+    trays: list[Tray] = []
+    while news:
+        tray, said = news.popleft()
+        if not tray.is_new:
+            tray.is_new = True
+            trays.append(tray)
+        if said.__class__ is not End:
+            tray.gains.append(said)  # type: ignore[arg-type]  # told apart in the quickest way, for each token
+        elif tray.ending is None:
+            tray.ending = said  # type: ignore[assignment]  # the same
+    for tray in trays:
+        tray.is_new = False
+    return trays

@@ -11,14 +11,15 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from inferno_backend import inputs
 from inferno_backend.rendering import PUSH, SLOW_S
 from inferno_backend.seam import Engine, OpenAICall
 from inferno_backend.sessions.place import Place
-from inferno_backend.sessions.speaker import SlowSpeaker, Spoken, render
-from inferno_backend.tray import End, Tray
+from inferno_backend.sessions.speaker import SLOW_PUSH, SlowSpeaker, Spoken, speak
+from inferno_backend.tray import End, News, Tray, collect
 from inferno_core.audience import Send
 from inferno_core.errors import EngineFailed, EngineLost, InfernoError
 from inferno_core.hosted import Run
@@ -40,9 +41,10 @@ class Desk:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._host = Host(uuid.uuid4().hex, engine.slots)
-        self._news: deque[Tray] = deque()
+        self._news: News = deque()
         self._inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._away: set[Tray] = set()
+        self._resting: list[Tray] = []
         self._is_woken = False
         self._has_more = False
         self._closing = False
@@ -110,7 +112,7 @@ class Desk:
         host.flush(now)
         host.tick(now)
         for effect in host.drain():
-            self._do(effect, now)
+            self._attend(partial(self._do, effect))
         if host.audience.retiring and not host.audience.places and not host.runs:
             self.dismissed.set()
 
@@ -129,18 +131,20 @@ class Desk:
         try:
             work(time.monotonic())
         except Exception:
-            _log.exception("The desk failed at a request.")
+            _log.exception("The desk failed at one thing.")
 
     def _hear(self) -> None:
-        """Remember whose engine has said something."""
+        """Remember of whom the engine has said something, and who has rested."""
         self._is_woken = False
-        self._host.stepped_at = self._engine.stats.last_step
-        while self._news:
-            tray = self._news.popleft()
-            tray.is_told = False
+        host = self._host
+        host.stepped_at = self._engine.stats.last_step
+        for tray in collect(self._news):
             if tray.ending is not None:
-                self._host.stopped(tray.owner)
-            self._host.gained(tray.owner)
+                host.stopped(tray.owner)
+            host.gained(tray.owner)
+        resting, self._resting = self._resting, []
+        for tray in resting:
+            host.gained(tray.owner)
 
     def _speak(self, now: float) -> None:
         """Put into words what may be told now. A long backlog is told in several turns, so that nobody waits for it."""
@@ -167,36 +171,44 @@ class Desk:
         try:
             words = rendering.push(tray.take(PUSH))
         except InfernoError as error:
-            self._said(Spoken(tray, (), End(error=error)), now)
+            self._said(Spoken(tray, (), error), now)
             return
         self._host.say(run, words, now)
-        if not tray.is_empty:
+        if tray.gains:
             self._host.gained(run)
 
     def _tell_with_care(self, tray: Tray, now: float) -> None:
+        """Say what is in a tray, unless it is a slow one's: what that has is said elsewhere, when it has rested."""
+        rendering = tray.rendering
         if tray in self._away:
             return
-        if tray.rendering is not None and tray.rendering.is_slow and not tray.is_empty:
+        if rendering is None or not rendering.is_slow or not tray.gains:
+            self._said(speak(tray, tray.take(PUSH)), now)
+        elif rendering.rested_at > now:
+            self._resting.append(tray)
+        else:
             self._away.add(tray)
-            self._slow.take(tray)
-            return
-        self._said(render(tray, PUSH), now)
+            self._slow.take(tray, tray.take(SLOW_PUSH))
 
     def _said(self, spoken: Spoken, now: float) -> None:
-        tray, words, ending = spoken
+        """Pass on what was put into words; and if there is no more to come, the end."""
+        tray, words, error = spoken
         run: Run = tray.owner
         self._away.discard(tray)
         if run.ending is not None:
             return
         if words:
             self._host.say(run, words, now)
-        if ending is None:
-            if not tray.is_empty:
-                self._host.gained(run)
-            return
-        error = ending.error
-        if error is not None and run.working:
+        if error is not None:
             self._engine.cancel([run.key])
+            self._end(run, End(error=error))
+        elif tray.gains:
+            self._host.gained(run)
+        elif tray.ending is not None:
+            self._end(run, tray.ending)
+
+    def _end(self, run: Run, ending: End) -> None:
+        error = ending.error
         if isinstance(error, EngineFailed) and self._engine.dead is not None:
             error = EngineLost(error.message)
         self._host.end(run, Usage(*ending.usage) if ending.usage is not None else None, error)

@@ -24,6 +24,14 @@ class Place:
         if self._closed:
             return True
         self._closed = final
+        if self._try(messages, final=final):
+            return True
+        if messages and final:
+            # Without FINAL the model could never be unloaded.
+            self._try((), final=True)
+        return False
+
+    def _try(self, messages: Sequence[bytes], *, final: bool) -> bool:
         flags = int(pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL) if final else 0
         try:
             if messages:

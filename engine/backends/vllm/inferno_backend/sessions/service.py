@@ -43,6 +43,8 @@ class Service:
         self._was_ready = False
         self._refusals = 0
         self._closing = threading.Event()
+        # Until the first answer it is not known to be in service.
+        proven(float("-inf"))
         self._thread = threading.Thread(target=self._run, name="service", daemon=True)
         self._thread.start()
 

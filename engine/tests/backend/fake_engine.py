@@ -1,0 +1,95 @@
+"""An engine that is played by hand."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from inferno_backend.seam import Call, Choice, Gain, OpenAICall, Reply, Stats, Usage
+from inferno_core.errors import InfernoError
+
+
+def spelt(gains: Sequence[Gain]) -> list[Choice]:
+    """Render gains by putting what is raw together."""
+    tokens = [token for gain in gains for token in gain.tokens]
+    return [Choice(gains[0].index, tokens, "".join(gain.raw for gain in gains).encode(), gains[-1].finish)]
+
+
+class FakeEngine:
+    """Runs what it is asked for until told what to say. `refuses` is what every start fails with, if anything.
+
+    It ignores cancellations of what it does not know, as engines do; `start` waits for `gate` for a moment.
+    """
+
+    context = 100
+    tasks = ("chat",)
+
+    def __init__(self, slots: int = 8) -> None:
+        self.slots = slots
+        self.stats = Stats(last_step=time.monotonic())
+        self.dead: str | None = None
+        self.refuses: Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.calls: dict[str, Call] = {}
+        self.replies: dict[str, Reply] = {}
+        self.render: Callable[[Sequence[Gain]], Sequence[Choice]] = spelt
+        self.cancelled: list[str] = []
+        self.changed = threading.Condition()
+        self.closed = False
+
+    def open(self, stepped: Callable[[], None]) -> None:
+        self.stepped = stepped
+
+    def start(self, call: Call, reply: Reply) -> None:
+        # A client that is gone already would be noticed within this time.
+        self.gate.wait(0.3)
+        if isinstance(self.refuses, InfernoError):
+            reply.fail(self.refuses)
+            return
+        if self.refuses is not None:
+            raise self.refuses
+        reply.begin(self.render)
+        with self.changed:
+            self.calls[call.id] = call
+            self.replies[call.id] = reply
+            self.changed.notify_all()
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        with self.changed:
+            known = [id for id in ids if self.replies.pop(id, None) is not None]
+            self.cancelled += known
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        self.closed = True
+
+    # What a test has it do
+
+    def until(self, fact: Callable[[], object]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(fact, 5)
+
+    def key(self, id: str) -> str:
+        """Wait for a generation to begin; give the name that the engine knows it by."""
+        self.until(lambda: any(key.split("#")[0] == id for key in self.replies))
+        return next(key for key in self.replies if key.split("#")[0] == id)
+
+    def call(self, id: str) -> OpenAICall:
+        call = self.calls[self.key(id)]
+        assert isinstance(call, OpenAICall)
+        return call
+
+    def say(self, id: str, *words: str, finish: str = "") -> None:
+        """Let one choice gain words, a token each, and end the step."""
+        reply = self.replies[self.key(id)]
+        for place, word in enumerate(words):
+            reply.put(Gain(0, (len(word),), word, finish if place == len(words) - 1 else ""))
+        self.stepped()
+
+    def end(self, id: str) -> None:
+        self.replies.pop(self.key(id)).end(Usage(1, 2))
+        self.stepped()
+
+    def fail(self, id: str, error: InfernoError) -> None:
+        self.replies.pop(self.key(id)).fail(error)
+        self.stepped()

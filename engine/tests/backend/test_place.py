@@ -1,0 +1,35 @@
+from inferno_backend.sessions.place import Place
+from triton_python_backend_utils import Sender
+
+
+def test_messages_travel_together_and_final_with_the_last():
+    sender = Sender()
+    place = Place(sender)
+    assert place.send((b"a", b"b"), final=False)
+    assert place.send((b"c",), final=True)
+    told = [(response.values["session"], final) for response, final in sender.sent if response is not None]
+    assert told == [([b"a", b"b"], False), ([b"c"], True)]
+
+
+def test_there_is_exactly_one_final():
+    sender = Sender()
+    place = Place(sender)
+    place.send((), final=True)
+    place.send((), final=True)
+    place.send((b"late",), final=False)
+    assert sender.sent == [(None, True)]
+
+
+def test_one_that_is_closed_is_not_asked_after():
+    sender = Sender()
+    sender.cancelled = True
+    place = Place(sender)
+    assert place.is_cancelled()
+    place.send((), final=True)
+    assert not place.is_cancelled()
+
+
+def test_what_cannot_be_sent_is_told_and_final_is_sent_all_the_same():
+    sender = Sender(refusals=1)
+    assert not Place(sender).send((b"a",), final=True)
+    assert sender.sent == [(None, True)]
