@@ -61,6 +61,8 @@ class Site:
             kills=True,
         )
         shutil.copytree(ROOT / "model_repository" / "synthetic", self.source)
+        with (self.source / "config.pbtxt").open("a") as config:
+            config.write('parameters { key: "step_deadline_s" value: { string_value: "2" } }\n')
 
     def want(self, version: str, arguments: dict[str, Any] | None = None, **fields: Any) -> None:
         """Add a version to what is desired."""
@@ -266,6 +268,24 @@ async def test_a_version_that_dies_or_hangs_is_back_in_seconds(site: Site, how: 
         print(f"found after {found_s:.2f} s, back after {time.monotonic() - begun:.2f} s")
         assert site.notices.version("2").life != before
         assert site.notices.last is not None
+
+
+@pytest.mark.parametrize("kind", ["crash", "hang"])
+async def test_an_engine_that_dies_or_hangs_is_back_in_seconds(site: Site, kind: str):
+    """A hung engine is declared dead by its own backend, whose process then ends."""
+    async with agent(site), version_1_is_left_alone(site):
+        site.want("2", {"faults": True})
+        await site.notices.until(states(v1=READY, v2=READY), 30)
+        fault = {"kind": kind, "token": 3}
+        body = json.dumps({"prompt": "long", "max_tokens": 50, "synthetic_fault": fault})
+        inputs = {"openai_surface": "completion", "openai_body": body}
+        begun = time.monotonic()
+        stream = Stream(site.server.address, "synthetic", inputs, version="2")
+        await site.notices.until(states(v1=READY, v2=FAILED), 20)
+        print(f"found after {time.monotonic() - begun:.2f} s")
+        await site.notices.until(states(v1=READY, v2=READY), 20)
+        print(f"back after {time.monotonic() - begun:.2f} s")
+        stream.hang_up()
 
 
 async def test_an_agent_that_is_started_anew_disturbs_nobody(site: Site):
