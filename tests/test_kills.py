@@ -1,4 +1,4 @@
-"""`kill -9` each process in the middle of an answer: a clear end or no effect, no hang, the next request works."""
+"""`kill -9` each process in the middle of an answer: its reader sees a pause at most, and the next request works."""
 
 import asyncio
 import json
@@ -54,11 +54,13 @@ class Answer:
 
 async def interrupted(stack: Any, name: str) -> Answer:
     """Kill `name` after some words, and give what the client saw."""
+    pid = stack.process(name)["pid"]
     answer = Answer()
     async with stack.client() as client:
         streaming = asyncio.create_task(answer.stream(client))
         await asyncio.wait_for(answer.begun.wait(), 30)
-        await asyncio.to_thread(stack.kill, name)
+        os.kill(pid, signal.SIGKILL)
+        assert not streaming.done()
         await asyncio.wait_for(streaming, 60)
     return answer
 
@@ -85,32 +87,24 @@ async def test_parts_that_tokens_do_not_need(stack: Any, name: str) -> None:
 
 async def test_the_broker_only_delays(stack: Any) -> None:
     answer = await interrupted(stack, "kafka")
-    assert answer.text == expected()[: len(answer.text)]
-    assert answer.closed or answer.error
-    # Both workers join again, one after the other; what moves from one to the other meanwhile is told as lost.
-    answers = [await whole(stack) for _ in range(3)]
-    assert {answer.error["code"] for answer in answers if answer.error} <= {"worker_lost"}
-    assert answers[-1].text == expected()
-
-
-async def test_a_lost_worker_is_told(stack: Any) -> None:
-    answers = [await interrupted(stack, f"worker-{number}") for number in range(2)]
-    lost = [answer for answer in answers if answer.error]
-    assert lost, "each partition has one owner, so one of the two workers had the answer"
-    for answer in lost:
-        assert answer.error is not None
-        assert answer.error["code"] == "worker_lost"
-        assert answer.text == expected()[: len(answer.text)]
+    assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
     assert (await whole(stack)).text == expected()
 
 
-async def test_a_lost_triton_is_told_and_its_engines_go_with_it(stack: Any) -> None:
+async def test_a_lost_worker_only_delays(stack: Any) -> None:
+    """Each partition has one owner, so one of the two workers has the answer."""
+    for number in range(2):
+        answer = await interrupted(stack, f"worker-{number}")
+        assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
+    assert (await whole(stack)).text == expected()
+
+
+async def test_a_lost_triton_only_delays_and_its_engines_go_with_it(stack: Any) -> None:
     before = stack.process("triton-0")["pid"]
     children = psutil.Process(before).children(recursive=True)
     assert children
     answer = await interrupted(stack, "triton-0")
-    assert answer.error is not None
-    assert answer.error["code"] == "engine_failed"
+    assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
     gone, alive = await asyncio.to_thread(psutil.wait_procs, children, 10)
     assert not alive
     assert gone
@@ -126,7 +120,7 @@ async def test_another_triton_takes_what_a_lost_one_had_not_begun(make_stack: An
             assert answer.status_code == 200, answer.text
 
 
-async def test_a_dead_stub_is_told_and_replaced(stack: Any) -> None:
+async def test_a_dead_stub_is_replaced_and_only_delays(stack: Any) -> None:
     triton = psutil.Process(stack.process("triton-0")["pid"])
     answer = Answer()
     async with stack.client() as client:
@@ -134,17 +128,19 @@ async def test_a_dead_stub_is_told_and_replaced(stack: Any) -> None:
         await asyncio.wait_for(answer.begun.wait(), 30)
         for stub in triton.children():
             os.kill(stub.pid, signal.SIGKILL)
+        assert not streaming.done()
         await asyncio.wait_for(streaming, 90)
-    assert answer.error is not None
+    assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
     assert (await whole(stack)).text == expected()
 
 
 async def test_a_lost_replica_closes_its_connections(stack: Any) -> None:
+    pid = stack.process("api-0")["pid"]
     answer = Answer()
     async with stack.client() as client:
         streaming = asyncio.create_task(answer.stream(client))
         await asyncio.wait_for(answer.begun.wait(), 30)
-        await asyncio.to_thread(stack.kill, "api-0")
+        os.kill(pid, signal.SIGKILL)
         with pytest.raises(httpx.HTTPError):
             await asyncio.wait_for(streaming, 30)
     assert (await whole(stack)).text == expected()
