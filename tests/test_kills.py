@@ -74,6 +74,12 @@ async def whole(stack: Any) -> Answer:
     return answer
 
 
+def counted(stack: Any, name: str, metric: str) -> float:
+    """What a process has counted."""
+    lines = httpx.get(f"http://{stack.status['endpoints'][name]}/metrics").text.splitlines()
+    return float(next(line.split()[-1] for line in lines if line.startswith(f"{metric} ")))
+
+
 def expected() -> str:
     return chat_text(MESSAGES, temperature=0, max_tokens=200)
 
@@ -92,10 +98,14 @@ async def test_the_broker_only_delays(stack: Any) -> None:
 
 
 async def test_a_lost_worker_only_delays(stack: Any) -> None:
-    """Each partition has one owner, so one of the two workers has the answer."""
+    """Each partition has one owner, so one of the two workers has the answer, and its engine never stops."""
+    adoptions = 0.0
     for number in range(2):
         answer = await interrupted(stack, f"worker-{number}")
         assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
+        await asyncio.to_thread(stack.until_ready)
+        adoptions += sum(counted(stack, f"worker-{each}", "inferno_worker_adoptions_total") for each in range(2))
+    assert adoptions
     assert (await whole(stack)).text == expected()
 
 
