@@ -15,14 +15,13 @@ from vllm.v1.worker.gpu_input_batch import CachedRequestState
 from vllm.v1.worker.gpu_model_runner import GPUModelRunner
 
 from inferno_backend.vllm_engine.accepted import accepted_of
+from inferno_backend.vllm_engine.noise import noise_seed
 from inferno_backend.vllm_engine.thinking import catch_up
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
 else:
     from vllm.v1.worker.gpu_worker import Worker as PlatformWorker
-
-_MASK = 2**64 - 1
 
 
 class ResumingWorker(PlatformWorker):
@@ -78,20 +77,3 @@ class _Generator(torch.Generator):
 
     def set_offset(self, offset: int) -> None:
         """Wind it back: the next sample seeds it anyway."""
-
-
-def noise_seed(seed: int, tokens: int) -> int:
-    """Give the seed of the noise for the token that follows `tokens` others, in a generation with `seed`.
-
-    PyTorch's generator for CPUs takes in but the lower 32 bits, and choices have consecutive seeds: so both numbers are
-    mixed thoroughly (SplitMix64), lest one choice's noise be another's, a token later.
-    """
-    return _mix(_mix(seed & _MASK) + tokens)
-
-
-def _mix(value: int) -> int:
-    """SplitMix64's output function (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014)."""
-    value = (value + 0x9E3779B97F4A7C15) & _MASK
-    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _MASK
-    value = ((value ^ value >> 27) * 0x94D049BB133111EB) & _MASK
-    return value ^ value >> 31
