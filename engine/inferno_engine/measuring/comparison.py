@@ -23,14 +23,15 @@ from msgspec import Struct
 
 from inferno_engine import environment, weights
 from inferno_engine.environment import Environment
-from inferno_engine.measuring import api_server, engine_process, host, sessions
+from inferno_engine.measuring import api_server, engine_process, host
 from inferno_engine.measuring.host import Version
 from inferno_engine.measuring.load import Driver, Load
 from inferno_engine.measuring.processes import Process
+from inferno_engine.measuring.sessions import SessionDriver
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _MODEL = _CHECKOUT / "model_repository" / "smollm2"
-_LOADS = ((1, 128), (8, 96), (32, 64))
+_LOADS = ((1, 64), (8, 48), (32, 32))
 _LOAD_TIMEOUT_S = 1200.0
 _IDLE_S = 3.0
 OURS = "session"
@@ -135,11 +136,8 @@ async def _session(
     name: str, made: Environment, folder: Path, model: Path, arguments: Mapping[str, Any]
 ) -> AsyncGenerator[Engine]:
     version = _version(model, arguments)
-    async with (
-        host.serve(name, made, folder, version, _LOAD_TIMEOUT_S) as served,
-        sessions.connected(served.address, served.model) as session,
-    ):
-        yield Engine(name, session, served.process, still=False)
+    async with host.serve(name, made, folder, version, _LOAD_TIMEOUT_S) as served:
+        yield Engine(name, SessionDriver(served.address, served.model), served.process, still=False)
 
 
 @asynccontextmanager

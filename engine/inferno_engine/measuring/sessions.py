@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc.aio
 import msgspec
@@ -80,13 +80,13 @@ class Sessions:
 
     async def _arrival(self) -> None:
         """Wait until the host says something. Raises what ended the session, and DeadlineExceeded."""
-        self._arrived.clear()
         try:
             await asyncio.wait_for(self._arrived.wait(), _SILENCE_S)
         except TimeoutError:
             raise DeadlineExceeded(f"The host said nothing for {_SILENCE_S:.0f} s.") from None
         if self._reading.done():
             await self._reading
+        self._arrived.clear()
 
     def _submit(self, body: Mapping[str, Any]) -> Answer:
         self._handles += 1
@@ -166,6 +166,25 @@ class Sessions:
         request = tensors.new_request(self._model, "", "")
         tensors.add_string(request, name, session.encode(said))
         return request
+
+
+class SessionDriver(NamedTuple):
+    """Drives the ready version of `model` at `address`, in a new session each time: one that has nothing to do may be
+    lost on a machine that has too much to do.
+    """
+
+    address: str
+    model: str
+
+    async def run(self, load: Load) -> Measured:
+        """Have `load` generated, as fast as the host takes it. Raises InfernoError."""
+        async with connected(self.address, self.model) as session:
+            return await session.run(load)
+
+    async def answers(self, bodies: Sequence[Mapping[str, Any]]) -> Sequence[Sequence[int]]:
+        """Have all chat bodies answered; give the tokens of each. Raises InfernoError."""
+        async with connected(self.address, self.model) as session:
+            return await session.answers(bodies)
 
 
 @asynccontextmanager

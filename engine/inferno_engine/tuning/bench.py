@@ -9,9 +9,10 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from inferno_engine.environment import Environment
-from inferno_engine.measuring import host, sessions
+from inferno_engine.measuring import host
 from inferno_engine.measuring.host import Version
 from inferno_engine.measuring.load import Load
+from inferno_engine.measuring.sessions import SessionDriver
 from inferno_engine.tuning.journal import Rates
 from inferno_engine.tuning.settings import Settings
 
@@ -46,18 +47,15 @@ class Bench(NamedTuple):
     """Settings that are served."""
 
     settings: Settings
-    session: sessions.Sessions
+    driver: SessionDriver
 
 
 @asynccontextmanager
 async def opened(target: Target, settings: Settings, folder: Path) -> AsyncGenerator[Bench]:
-    """Serve `settings` in `folder`, with a session on it. Raises InfernoError when they can't be served."""
+    """Serve `settings` in `folder`, Raises InfernoError when they can't be served."""
     version = target.version(settings)
-    async with (
-        host.serve(folder.name, target.environment, folder, version, target.load_timeout_s) as served,
-        sessions.connected(served.address, served.model) as session,
-    ):
-        yield Bench(settings, session)
+    async with host.serve(folder.name, target.environment, folder, version, target.load_timeout_s) as served:
+        yield Bench(settings, SessionDriver(served.address, served.model))
 
 
 async def compare(trial: Bench, best: Bench, plan: Plan) -> Sequence[Rates]:
@@ -70,7 +68,7 @@ async def compare(trial: Bench, best: Bench, plan: Plan) -> Sequence[Rates]:
             # Who goes first changes: the second may find a warmer machine.
             pair = ((0, trial), (1, best)) if round % 2 else ((1, best), (0, trial))
             for place, bench in pair:
-                result = await bench.session.run(Load(streams, tokens, round))
+                result = await bench.driver.run(Load(streams, tokens, round))
                 measured[streams][place].append(result.rate)
     return [Rates(streams, median(mine), median(theirs)) for streams, (mine, theirs) in measured.items()]
 
@@ -78,4 +76,4 @@ async def compare(trial: Bench, best: Bench, plan: Plan) -> Sequence[Rates]:
 async def _warm(bench: Bench, plan: Plan) -> None:
     """Let the engine see each number of streams once: the first step of a shape takes longer."""
     for streams, _ in plan.loads:
-        await bench.session.run(Load(streams, 2, 0))
+        await bench.driver.run(Load(streams, 2, 0))

@@ -71,7 +71,7 @@ class Tuner:
 
     async def _measure(self, entry: Entry, trial: Trial, best: Bench) -> Entry:
         tried = await self._open(trial.settings)
-        said = agreement.disagreement(await self._reference(best), *await agreement.ask(tried.bench.session))
+        said = agreement.disagreement(await self._reference(best), *await agreement.ask(tried.bench.driver))
         if said:
             return msgspec.structs.replace(entry, out=f"disagrees: {said}")
         rates = await bench.compare(tried.bench, best, self._plan)
@@ -102,7 +102,7 @@ class Tuner:
         return self._best.bench
 
     async def _check_start(self, best: Bench) -> None:
-        said = agreement.disagreement(await self._reference(best), *await agreement.ask(best.session))
+        said = agreement.disagreement(await self._reference(best), *await agreement.ask(best.driver))
         if said:
             raise InvalidRequest(
                 f"The settings to begin with don't answer as transformers does in float32: {said}. "
@@ -115,14 +115,14 @@ class Tuner:
             if self._target.weights:
                 self._expected = await agreement.transformers_answers(self._target.environment, self._target.weights)
             else:
-                self._expected = (await agreement.ask(best.session))[0]
+                self._expected = (await agreement.ask(best.driver))[0]
         return self._expected
 
     async def _is_broken(self, best: Bench) -> bool:
         """Whether the best itself no longer answers, so that a failure says nothing of a trial."""
         try:
             async with asyncio.timeout(60):
-                await agreement.ask(best.session)
+                await agreement.ask(best.driver)
         except (InfernoError, TimeoutError):
             return True
         return False
