@@ -41,13 +41,14 @@ class _Requests:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         sent = 0
-        while not self._ended:
+        while True:
             self._wake.clear()
             for batch in self._outbox.after(sent):
                 sent = batch.number
                 yield batch.data
-            if not self._ended:
-                await self._wake.wait()
+            if self._ended:
+                return
+            await self._wake.wait()
 
 
 class Control:

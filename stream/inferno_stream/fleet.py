@@ -139,6 +139,7 @@ class Fleet:
         self._lines: dict[Address, Line] = {}
         self._opened: dict[Address, HostedModel] = {}
         self._opening: set[Address] = set()
+        self._told: set[Address] = set()
         self._changed: Callable[[], None] = lambda: None
         self._tasks = Tasks()
 
@@ -335,12 +336,14 @@ class Fleet:
                 changed=self._tell,
                 on_lost=self._metrics.lost_hosts.inc,
             )
-        logger.warning(
-            "model %s on %s has Triton's stock backend: it takes completions alone, without chat, tools, "
-            "log-probabilities or several choices, and its generations end with their worker",
-            address.model,
-            address.host,
-        )
+        if address not in self._told:
+            self._told.add(address)
+            logger.warning(
+                "model %s on %s has Triton's stock backend: it takes completions alone, without chat, tools, "
+                "log-probabilities or several choices, and its generations end with their worker or engine",
+                address.model,
+                address.host,
+            )
         return StockLine(triton, address.version, address.incarnation, model.slots)
 
     def _tell(self) -> None:
