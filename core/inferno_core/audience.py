@@ -16,6 +16,11 @@ ROTATE_BYTES = 32 << 20
 RESPONSE_BYTES = 1600
 """What Triton keeps of each response until its request ends, besides the words."""
 
+LINGER_S = 0.5
+"""How long an attach stays when another took its place. Who broke it off may be doing so right now, and a cancellation
+that meets FINAL on its way leaves the model in Triton's hands for ever.
+"""
+
 _NEWS_S = 0.05
 
 
@@ -41,11 +46,12 @@ class Audience:
         self._free = free
         self._proven_at = float("inf")
         self._places: dict[Any, Session] = {}
+        self._replaced: dict[Any, tuple[float, bytes]] = {}
 
     @property
     def places(self) -> Sequence[Any]:
-        """Where somebody listens."""
-        return tuple(self._places)
+        """Where somebody listens, or did until another came."""
+        return (*self._places, *self._replaced)
 
     def prove(self, at: float) -> None:
         """The model was in service at `at`. Once this was called, an attach that has grown old stays until it was seen
@@ -63,7 +69,8 @@ class Audience:
         if session is None:
             session = self.sessions[said.session] = Session(said.session)
         if session.place is not None:
-            self._leave(session, "replaced", now)
+            del self._places[session.place]
+            self._replaced[session.place] = (now + LINGER_S, session.aside(0, bye="replaced"))
         session.place, session.old_at, session.sent_bytes = place, now + ROTATE_S, 0
         session.window_bytes = said.window_bytes
         self._places[place] = session
@@ -86,6 +93,7 @@ class Audience:
     def left(self, place: Any, now: float) -> None:
         """Nobody listens at `place` any more; its session has the grace to attach anew."""
         session = self._places.pop(place, None)
+        self._replaced.pop(place, None)
         self.sends.append(Send(place, (), final=True))
         if session is not None:
             session.place, session.lost_at = None, now
@@ -119,6 +127,10 @@ class Audience:
 
     def keep(self, now: float) -> None:
         """Keep the attaches alive, or end them: to be called often."""
+        for place, (until, data) in list(self._replaced.items()):
+            if now >= until:
+                del self._replaced[place]
+                self.sends.append(Send(place, (data,), final=True))
         for session in list(self._places.values()):
             if self._is_old(session, now):
                 self._leave(session, "rotate", now)

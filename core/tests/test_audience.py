@@ -2,7 +2,7 @@
 
 from hosting_stage import Stage
 
-from inferno_core.audience import ROTATE_BYTES, ROTATE_S
+from inferno_core.audience import LINGER_S, ROTATE_BYTES, ROTATE_S
 from inferno_core.session import Ack, Cancel
 
 
@@ -21,7 +21,19 @@ def test_a_second_attach_replaces_the_first() -> None:
     stage = Stage()
     first = stage.attach("s")
     second = stage.attach("s")
+    assert not first.final
+    stage.turn(LINGER_S)
     assert (first.bye, first.final) == ("replaced", True)
+    assert not second.final
+
+
+def test_one_that_is_replaced_and_breaks_off_is_answered_once() -> None:
+    stage = Stage()
+    first = stage.attach("s")
+    second = stage.attach("s")
+    stage.hang_up(first)
+    stage.turn(LINGER_S)
+    assert (first.bye, first.final) == ("", True)
     assert not second.final
 
 

@@ -1,9 +1,11 @@
 """The backend's source is no part of the platform's packages; its pure modules are tested from where they stand."""
 
+import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +23,15 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def serve_synthetic(folder: Path):
-    """Start one; a context manager."""
-    repository = triton.repository(folder)
-    shutil.copytree(ROOT / "model_repository" / "synthetic", repository / "synthetic")
+def serve_synthetic(folder: Path, parameters: Mapping[str, str] | None = None, **arguments: Any):
+    """Start one, with more parameters of config.pbtxt and other arguments of the engine; a context manager."""
+    model = triton.repository(folder) / "synthetic"
+    shutil.copytree(ROOT / "model_repository" / "synthetic", model)
+    with (model / "config.pbtxt").open("a") as config:
+        for key, value in (parameters or {}).items():
+            config.write(f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}\n')
+    file = model / "1" / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | arguments))
     return _Loaded(serve(environment.ensure_triton_environment(ROOT), folder))
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,27 @@ class Server:
             f"http://127.0.0.1:{self.ports.http}/v2/repository/models/{name}/load", b"", method="POST"
         )
         urllib.request.urlopen(request, timeout=300).read()
+
+    def unload(self, name: str, timeout_s: float = 30) -> None:
+        """Returns when the model is gone, with its process."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports.http}/v2/repository/models/{name}/unload", b"", method="POST"
+        )
+        stubs = self.stubs()
+        urllib.request.urlopen(request, timeout=timeout_s).read()
+        assert ended(stubs, timeout_s)
+
+    def is_ready(self, name: str) -> bool:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.ports.http}/v2/models/{name}/ready", timeout=5)
+        except urllib.error.HTTPError:
+            return False
+        return True
+
+    def rss_bytes(self) -> int:
+        """Memory of tritonserver and its stubs."""
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in (self.process.pid, *self.stubs())]
+        return 4096 * sum(pages)
 
     def stubs(self) -> list[int]:
         return children(self.process.pid)
@@ -189,6 +211,8 @@ def tensors(inputs: dict[str, Any]) -> list[Any]:
             array, kind = np.array([value]), "BOOL"
         elif isinstance(value, int):
             array, kind = np.array([value], dtype=np.int32), "INT32"
+        elif isinstance(value, list):
+            array, kind = np.array(value, dtype=np.int32), "INT32"
         else:
             array, kind = np.array([str(value).encode()], dtype=np.object_), "BYTES"
         tensor = InferInput(name, array.shape, kind)

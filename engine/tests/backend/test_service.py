@@ -68,6 +68,13 @@ def test_one_that_loads_is_not():
     triton.stop()
 
 
+def test_one_that_was_asked_for_something_was_in_service():
+    triton, told = Triton(400), Told()
+    Service(triton.address, "m", "3", told.prove, told.ended.set).serves()
+    assert told.ended.wait(5)
+    triton.stop()
+
+
 def test_a_triton_that_has_shut_its_door_serves_no_more():
     triton, told = Triton(200), Told()
     Service(triton.address, "m", "3", told.prove, told.ended.set)

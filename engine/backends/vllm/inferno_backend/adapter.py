@@ -63,6 +63,8 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> None:
         """Take requests; their answers come later, from other threads."""
+        if self._service is not None:
+            self._service.serves()
         for request in requests:
             self._take(request)
 

@@ -48,6 +48,10 @@ class Service:
         self._thread = threading.Thread(target=self._run, name="service", daemon=True)
         self._thread.start()
 
+    def serves(self) -> None:
+        """A request came: so it is in service, or was a moment ago."""
+        self._was_ready = True
+
     def close(self) -> None:
         """Stop asking."""
         self._closing.set()
