@@ -142,9 +142,12 @@ class Audience:
         return not self.retiring and now >= session.old_at and self._proven_at >= session.old_at
 
     def _is_due(self, session: Session, now: float) -> bool:
-        """Whether it is time for a heartbeat, or there is room for which a session may be waiting."""
+        """Whether it is time for a heartbeat, or for news that a session may be waiting for: more room, or that its
+        commands were heard.
+        """
         quiet_s = now - session.spoke_at
-        return quiet_s >= HEARTBEAT_S or (quiet_s >= _NEWS_S and self._room(session) > session.told_room)
+        has_news = session.heard > session.told_heard or self._room(session) > session.told_room
+        return quiet_s >= HEARTBEAT_S or (quiet_s >= _NEWS_S and has_news)
 
     def dismiss(self, now: float) -> None:
         """A host that retires takes leave of those whom it has nothing more to tell."""
@@ -155,7 +158,7 @@ class Audience:
     def _send(self, session: Session, messages: Iterable[bytes], now: float) -> None:
         send = Send(session.place, tuple(messages))
         self.sends.append(send)
-        session.spoke_at, session.told_room = now, self._room(session)
+        session.spoke_at, session.told_heard, session.told_room = now, session.heard, self._room(session)
         session.sent_bytes += RESPONSE_BYTES + sum(map(len, send.messages))
         if session.sent_bytes >= ROTATE_BYTES:
             session.old_at = min(session.old_at, now)

@@ -100,7 +100,7 @@ class Session:
     """What a host knows of one session: who listens, what was said, and what is to be said.
 
     `place` is the attach it has now, None if it is lost since `lost_at`. `heard` is the last batch of its commands.
-    `backlog` are runs that have something to say. `told_room` and `spoke_at` are of the last message; `sent_bytes` is
+    `backlog` are runs that have something to say. `told_room`, `told_heard` and `spoke_at` are of the last message; `sent_bytes` is
     what the attach carried, and at `old_at` it is old.
     """
 
@@ -113,6 +113,7 @@ class Session:
         self.sent_bytes = 0
         self.spoke_at = 0.0
         self.told_room = 0
+        self.told_heard = 0
         self.heard = 0
         self.runs: dict[int, Run] = {}
         self.backlog: deque[Run] = deque()

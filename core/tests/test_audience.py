@@ -3,7 +3,7 @@
 from hosting_stage import Stage
 
 from inferno_core.audience import LINGER_S, ROTATE_BYTES, ROTATE_S
-from inferno_core.session import Ack, Cancel
+from inferno_core.session import Ack, Cancel, Fence
 
 
 def test_the_first_message_says_which_life_this_is_and_whether_the_session_was_known() -> None:
@@ -154,6 +154,18 @@ def test_room_that_comes_up_is_told_soon() -> None:
     stage.say("full", Cancel((1,)))
     stage.turn(0.05)
     assert waiting.messages[-1].room == full.messages[-1].room == 1
+
+
+def test_that_commands_were_heard_is_told_soon() -> None:
+    stage = Stage()
+    ear = stage.attach("s")
+    stage.turn(0.05)
+    stage.say("s", Fence("q/0", 1))
+    assert ear.messages[-1].heard == 1
+    stage.say("s", Fence("q/0", 2))
+    assert ear.messages[-1].heard == 1
+    stage.turn(0.05)
+    assert ear.messages[-1].heard == 2
 
 
 def test_who_comes_to_a_retiring_host_is_sent_away() -> None:

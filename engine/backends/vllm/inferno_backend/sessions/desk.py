@@ -30,6 +30,7 @@ from inferno_core.session import Attach, Commands
 POLL_S = 0.1
 """How often Triton is asked whether workers have gone."""
 
+_WAKE_S = 0.05
 _PASS_S = 0.01
 _log = logging.getLogger(__name__)
 _Work = Callable[[float], None]
@@ -119,7 +120,7 @@ class Desk:
     def _take(self) -> None:
         """Wait for something to come, and take all of it."""
         try:
-            work = self._inbox.get(timeout=0 if self._has_more else POLL_S)
+            work = self._inbox.get(timeout=0 if self._has_more else _WAKE_S)
             while True:
                 if work is not None:
                     self._attend(work)
