@@ -100,8 +100,8 @@ class Session:
     """What a host knows of one session: who listens, what was said, and what is to be said.
 
     `place` is the attach it has now, None if it is lost since `lost_at`. `heard` is the last batch of its commands.
-    `backlog` are runs that have something to say. `told_room`, `told_heard` and `spoke_at` are of the last message; `sent_bytes` is
-    what the attach carried, and at `old_at` it is old.
+    `backlog` are runs that have something to say. `told_room`, `told_heard` and `spoke_at` are of the last message;
+    `sent_bytes` is what the attach carried, and at `old_at` it is old.
     """
 
     def __init__(self, name: str) -> None:

@@ -85,9 +85,10 @@ def desk(engine: FakeEngine) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def worker(desk: Desk) -> Worker:
+def worker(engine: FakeEngine, desk: Desk) -> Worker:
     worker = Worker(desk)
     worker.submit(1, "g")
+    engine.key("g")
     return worker
 
 
@@ -150,7 +151,6 @@ def test_failures_of_a_dead_engine_are_told_apart(engine: FakeEngine, worker: Wo
 
 
 def test_who_has_gone_is_noticed_and_answered_once(engine: FakeEngine, worker: Worker):
-    engine.key("g")
     worker.cancelled = True
     worker.until(lambda: worker.finals == 1)
     engine.say("g", "a")
@@ -200,7 +200,6 @@ def test_one_without_credit_waits_and_loses_nothing(engine: FakeEngine, desk: De
 
 
 def test_a_desk_that_retires_takes_leave_when_all_is_told(engine: FakeEngine, desk: Desk, worker: Worker):
-    engine.key("g")
     desk.retire()
     engine.say("g", "a")
     worker.until(lambda: worker.words(1))
@@ -212,7 +211,6 @@ def test_a_desk_that_retires_takes_leave_when_all_is_told(engine: FakeEngine, de
 
 
 def test_a_desk_that_retires_for_a_reason_tells_it_to_all(engine: FakeEngine, desk: Desk, worker: Worker):
-    engine.key("g")
     desk.retire(EngineLost("Dead."))
     assert worker.code(1) == "engine_lost"
     worker.until(lambda: worker.finals)
