@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -234,20 +235,25 @@ def test_the_stock_contract_on_a_real_model(smollm2: Server):
     assert "no_such" in ask(smollm2.address, NAME, text_input="x", sampling_parameters=unknown).error
 
 
-def test_who_hangs_up_frees_the_engine(smollm2: Server):
+def test_who_hangs_up_frees_the_engine_for_the_most_urgent_who_waits(smollm2: Server):
     """With all 32 slots taken, one that waits gets its first word once another client leaves."""
     body = json.dumps({"prompt": "Once", "max_tokens": 1500, "ignore_eos": True, "seed": 1})
     inputs = {"openai_surface": "completion", "openai_body": body}
     holding = [Stream(smollm2.address, NAME, inputs) for _ in range(32)]
     for stream in holding:
         stream.next(60)
-    waiting = Stream(smollm2.address, NAME, inputs)
+    patient = Stream(smollm2.address, NAME, {**inputs, "priority": 5})
+    urgent = Stream(smollm2.address, NAME, {**inputs, "priority": 1})
+    # Both have arrived once another, that came after them, was refused.
+    assert complete(smollm2, temperature=-1).failure()["param"] == "temperature"
     left = time.monotonic()
     holding.pop().hang_up()
-    waiting.next(60)
+    urgent.next(60)
     # Two engine steps of 32 sequences are most of this.
     assert time.monotonic() - left < 5
-    for stream in [waiting, *holding]:
+    with pytest.raises(queue.Empty):
+        patient.next(0.01)
+    for stream in [patient, urgent, *holding]:
         stream.hang_up()
     assert chat(smollm2, max_tokens=2).text()
 
