@@ -65,8 +65,8 @@ class Line(Protocol):
         """Keep room, until `start` or `drop`."""
         ...
 
-    def drop(self, slots: int) -> None:
-        """Keep it no longer."""
+    def drop(self, place: Place) -> None:
+        """Keep the room of `place` no longer."""
         ...
 
     def runs(self, incarnation: str) -> bool | None:
@@ -198,7 +198,7 @@ class Fleet:
         """Give back a place that was not used."""
         line = self._line(place)
         if line is not None:
-            line.drop(place.slots)
+            line.drop(place)
 
     def start(self, order: Order, place: Place, hearer: Hearer) -> Flight:
         """Begin, go on, or adopt. Raises `HostLost`."""

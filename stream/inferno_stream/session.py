@@ -158,9 +158,10 @@ class Session:
         """Keep room for so many choices, until `start` or `drop`."""
         self._held += slots
 
-    def drop(self, slots: int) -> None:
-        """Keep it no longer."""
-        self._held -= slots
+    def drop(self, place: Place) -> None:
+        """Keep it no longer. What was kept in another life of the backend is forgotten already."""
+        if place.incarnation == self.life:
+            self._held = max(0, self._held - place.slots)
 
     def runs(self, incarnation: str) -> bool | None:
         """Whether what was begun in that life of the backend may still run; None while that can't be told."""
@@ -177,7 +178,7 @@ class Session:
 
     def start(self, order: Order, place: Place, hearer: Hearer) -> SessionFlight:
         """Submit or adopt. Raises `HostLost` if the place is no more."""
-        self.drop(place.slots)
+        self.drop(place)
         if not self.is_open or self.life != place.incarnation:
             raise HostLost("The engine that had room for this is gone; try again.")
         flight = SessionFlight(self, next(self._handles), hearer)
@@ -316,6 +317,7 @@ class Session:
             self._unacknowledged.begin(0)
             self._control.begin(heard)
             self._heard = heard
+            self._held = 0
         self.life = life
         was_open, self._open, self._broken_at = self._open, True, None
         if fresh or not was_open:

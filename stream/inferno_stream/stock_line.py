@@ -151,9 +151,10 @@ class StockLine:
         """Keep room for a run, until `start` or `drop`."""
         self._held += slots
 
-    def drop(self, slots: int) -> None:
+    def drop(self, place: Place) -> None:
         """Keep it no longer."""
-        self._held -= slots
+        if place.incarnation == self.life:
+            self._held = max(0, self._held - place.slots)
 
     def runs(self, incarnation: str) -> bool | None:
         """Whether a run of that life can be adopted: never."""
@@ -168,7 +169,7 @@ class StockLine:
 
     def start(self, order: Order, place: Place, hearer: Hearer) -> StockFlight:
         """Begin."""
-        self.drop(place.slots)
+        self.drop(place)
         flight = StockFlight(hearer)
         self._flights.add(flight)
         self._tasks.spawn(self._fly(flight, order.request))

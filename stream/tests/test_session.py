@@ -475,9 +475,23 @@ async def test_what_can_not_be_read_is_a_loss(ground: Ground, host: FakeHost, se
 
 async def test_a_place_of_another_life_is_no_more(ground: Ground, host: FakeHost, session: Session) -> None:
     old = Place("host", "life-0", "print", "model", "1")
-    session.hold(1)
     with pytest.raises(HostLost):
         session.start(order(ground.request()), old, Listener())
+    assert session.free == 8
+
+
+async def test_room_that_was_kept_in_another_life_is_not_given_back_in_this_one(
+    ground: Ground, host: FakeHost, session: Session, until: Until
+) -> None:
+    kept = [place(session) for _ in range(3)]
+    assert session.free == 5
+    session.drop(kept[0])
+    assert session.free == 6
+    host.restart_engine()
+    host.cut()
+    await until(lambda: session.is_open and session.life == "life-1+")
+    assert session.free == 8
+    session.drop(kept[1])
     assert session.free == 8
 
 
