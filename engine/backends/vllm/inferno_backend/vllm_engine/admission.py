@@ -110,8 +110,9 @@ class Admission:
             return
         end = None
         if mine.tokens:
-            work = (past.replay, self._core, lane, seat.request, mine, seat.index, seat.place, opened)
-            end = await asyncio.get_running_loop().run_in_executor(None, *work)
+            end = await asyncio.to_thread(
+                past.replay, self._core, lane, seat.request, mine, seat.index, seat.place, opened
+            )
         if end is None:
             admitted.seats.append(seat)
         else:
@@ -142,12 +143,11 @@ def choices(asked: Mapping[str, Any]) -> int:
 def _bodies(call: OpenAICall) -> Iterator[Mapping[str, Any]]:
     """Give a body for each prompt of a call; only completions may have several."""
     prompts = call.body.get("prompt")
-    several = isinstance(prompts, list) and bool(prompts) and not isinstance(prompts[0], int)
-    if call.surface != "completion" or not several:
+    if call.surface == "completion" and isinstance(prompts, list) and prompts and not isinstance(prompts[0], int):
+        for prompt in prompts:
+            yield {**call.body, "prompt": prompt}
+    else:
         yield call.body
-        return
-    for prompt in prompts:
-        yield {**call.body, "prompt": prompt}
 
 
 def _opened(bodies: Sequence[bytes], first: int) -> list[tuple[Choice, int]]:

@@ -121,7 +121,7 @@ def stock_parameters(sampling: Mapping[str, Any], stream: bool) -> SamplingParam
     return params
 
 
-def error(raised: BaseException, asked: Mapping[str, Any], context: int) -> InfernoError:
+def error(raised: Exception, asked: Mapping[str, Any], context: int) -> InfernoError:
     """Put an exception that vLLM raised at what was `asked` into the platform's words."""
     if isinstance(raised, InfernoError):
         return raised
@@ -131,7 +131,7 @@ def error(raised: BaseException, asked: Mapping[str, Any], context: int) -> Infe
         first = raised.errors()[0]
         param = next((str(part) for part in first["loc"] if part in asked), None)
         return misfit(param, asked) if param else refusal(400, first["msg"], None, asked, context)
-    known = create_error_response(raised).error  # type: ignore[arg-type]
+    known = create_error_response(raised).error
     return refusal(known.code, known.message, known.param, asked, context)
 
 

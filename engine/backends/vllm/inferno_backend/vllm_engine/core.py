@@ -100,7 +100,7 @@ class Core:
         (rendered,) = await self.renderer.render_cmpl_async([parsed], self.renderer.default_cmpl_tok_params)
         return rendered
 
-    def error(self, raised: BaseException, asked: Mapping[str, Any]) -> InfernoError:
+    def error(self, raised: Exception, asked: Mapping[str, Any]) -> InfernoError:
         """Put an exception raised at what was `asked` into the platform's words."""
         if self.errored and not isinstance(raised, InfernoError):
             return EngineFailed("The engine stopped while it worked on this request; try again.")

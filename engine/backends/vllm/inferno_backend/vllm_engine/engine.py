@@ -31,7 +31,7 @@ class VllmEngine:
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Start it; blocks until it can generate. Raises ValueError for a wrong argument, and whatever vLLM does."""
         self.stats = Stats()
-        self.tasks: tuple[str, ...] = ()
+        self.tasks: Sequence[str] = ()
         self._runs: dict[str, Run] = {}
         self._waits: dict[Run, asyncio.Task[None]] = {}
         self._front = uvloop.new_event_loop()

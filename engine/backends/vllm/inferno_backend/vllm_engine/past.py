@@ -61,7 +61,7 @@ def replay(core: Core, lane: Lane, request: Any, past: Past, index: int, place: 
         return None
     finish, why = reason
     words = text.get_next_output_text(True, True)
-    logprobs = None if request.sampling_params.logprobs is None else []
+    logprobs: list[Any] | None = None if request.sampling_params.logprobs is None else []
     last = compat.output(request, place, (), words, finish_reason=finish, stop_reason=why, logprobs=logprobs)
     return Gain(index, (), last, finish)
 

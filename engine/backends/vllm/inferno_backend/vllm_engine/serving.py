@@ -117,8 +117,9 @@ class _Client:
         return self._core.errored
 
     @property
-    def dead_error(self) -> BaseException:
-        return compat.EngineDeadError()
+    def dead_error(self) -> Exception:
+        error: Exception = compat.EngineDeadError()
+        return error
 
     def check_admission(self, n: int = 1, request_id: str | None = None) -> None:
         """The host's slots are its admission."""

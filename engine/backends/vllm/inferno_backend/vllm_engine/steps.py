@@ -140,7 +140,8 @@ class Steps:
         self._tally.end()
         if told:
             self.stepped()
-        return processed.reqs_to_abort
+        ended_by_words: list[str] = processed.reqs_to_abort
+        return ended_by_words
 
     async def _pings(self) -> None:
         """Renew the time of the last step while no step ends; a core that hangs does not answer."""
