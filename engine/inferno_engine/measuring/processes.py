@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -13,6 +14,7 @@ import psutil
 from inferno_core.errors import Unavailable
 
 _END_S = 10.0
+_ERROR = re.compile(r"\b\w*(Error|Exception): ")
 # Whoever measures may be killed, and a Ctrl-C in its terminal does not reach other sessions.
 _DIE_TOGETHER = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -54,9 +56,10 @@ class Process:
                 each.send_signal(number)
 
     def failure(self) -> Unavailable:
-        """Say that it ended by itself, with the last thing it said."""
+        """Say that it ended by itself, with the last error that it said, or whatever it said last."""
         said = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return Unavailable(f"{self.name} ended by itself. It said: {said[-1] if said else 'nothing'}")
+        errors = [line for line in said if _ERROR.search(line)]
+        return Unavailable(f"{self.name} ended by itself. It said: {(errors or said or ['nothing'])[-1].strip()}")
 
     async def end(self) -> None:
         """Kill it and all that it started, and wait until they are gone."""

@@ -45,10 +45,9 @@ def libraries(environment_root: Path) -> Mapping[str, Path]:
 
 
 def _threads(machine: Machine, _: Settings) -> Mapping[str, Change]:
-    usual = max(1, machine.cores - 1)
-    counts = {1, max(1, machine.cores // 2), machine.cores} - {usual}
-    chosen = {str(count): _environment(OMP_NUM_THREADS=str(count)) for count in sorted(counts)}
-    return {f"{usual}, one core left to others": _environment(OMP_NUM_THREADS=None)} | chosen
+    counts = sorted({1, max(1, machine.cores // 2), max(1, machine.cores - 1), machine.cores})
+    usual: Mapping[str, Change] = {"as the backend has it": _environment(OMP_NUM_THREADS=None)}
+    return {**usual, **{str(count): _environment(OMP_NUM_THREADS=str(count)) for count in counts}}
 
 
 def _binding(machine: Machine, _: Settings) -> Mapping[str, Change]:

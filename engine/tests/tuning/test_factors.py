@@ -28,7 +28,9 @@ def test_the_issue_s_list_is_covered():
     }
 
 
-@pytest.mark.parametrize(("cores", "counts"), [(1, {None}), (2, {None, "2"}), (8, {None, "1", "4", "8"})])
+@pytest.mark.parametrize(
+    ("cores", "counts"), [(1, {None, "1"}), (2, {None, "1", "2"}), (8, {None, "1", "4", "7", "8"})]
+)
 def test_threads_follow_the_cores(cores: int, counts: set[str | None]):
     values = tried("threads", Settings({}, {}), MACHINE._replace(cores=cores))
     assert {settings.environment.get("OMP_NUM_THREADS") for settings in values.values()} == counts
