@@ -41,7 +41,8 @@ class Fence(Struct, frozen=True, array_like=True, tag="fence"):
 class Submit(Struct, frozen=True, array_like=True, tag="submit"):
     """Begin a generation, or go on with it after the frames `accepted`, in their order. Fences as `Fence` does.
 
-    `handle` names it in this session, and is never used again. `partition` is that of its request, as `topic/p`.
+    `handle` names it in this session, and is never used again. `partition` is that of its request, as `log/topic/p`:
+    epochs of two logs are not to be compared.
     `slots` is how many choices it has. Lower `priority` goes first. `deadline_s` from now it is ended (0: never);
     `allowance` is the most tokens that each choice may have, those of `accepted` included (None: what fits).
     An older run of the same `id` is replaced.

@@ -59,8 +59,8 @@ class Ground(Protocol):
         ...
 
     @property
-    def queue_topic(self) -> str:
-        """The topic of the request partitions."""
+    def queue(self) -> str:
+        """Names the request queue, among those of all logs whose workers share engines."""
         ...
 
     def append_queue(self, p: int, record: QueueRecord, on_ack: OnAck | None) -> None:
@@ -98,7 +98,7 @@ class Owner:
     def __init__(self, p: int, worker: str, ground: Ground) -> None:
         self.p = p
         self._ground = ground
-        self._name = f"{ground.queue_topic}/{p}"
+        self._name = f"{ground.queue}/{p}"
         self._partition = Partition(worker, secrets.token_hex(8))
         self._patient_until = 0.0
         self._runs: dict[str, Run] = {}

@@ -375,8 +375,10 @@ class Session:
         elif failure.code == EngineLost.code:
             del self._flights[ending.handle]
             flight.hearer.failed(HostLost("The engine that ran this is gone; try again."))
-        elif failure.code != Fenced.code:
-            # Else a higher epoch stands in the partition: its owner here is about to read it, and to step down.
+        elif failure.code == Fenced.code:
+            # A higher epoch stands in the partition: its owner here is about to read it, and to step down.
+            logger.warning("the host at %s obeys another owner of a partition than this worker", self._triton.address)
+        else:
             del self._flights[ending.handle]
             flight.hearer.failed(from_code(failure.code, failure.message, failure.param))
 

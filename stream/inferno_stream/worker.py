@@ -40,7 +40,7 @@ class Worker:
     ) -> None:
         self.engine = engine
         self.metrics = metrics
-        self.queue_topic = kafka_settings.queue_topic
+        self.queue = kafka_settings.queue_topic
         self._kafka = kafka_settings
         self._slots = settings.slots
         self._name = name
@@ -64,7 +64,9 @@ class Worker:
 
     async def start(self) -> None:
         """Make the topics where they are missing, and join the group. Raises `Unavailable` if Kafka is away."""
-        await topics.ensure(self._kafka)
+        log = await topics.ensure(self._kafka)
+        # Epochs are offsets: those of two logs that share an engine's host must not be compared.
+        self.queue = f"{log.incarnation.hex()}/{self._kafka.queue_topic}"
         bootstrap = self._kafka.bootstrap_servers
         self._admin = Admin(bootstrap, self._name)
         self._producer = self._new_producer()

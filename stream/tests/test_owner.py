@@ -34,21 +34,21 @@ from inferno_stream.scan import Search
 class FakeGround:
     """A log in memory: what is appended to p is read back by `settle`, acknowledgements come at once."""
 
-    queue_topic = "queue"
+    queue = "queue"
 
     def __init__(self) -> None:
         self.engine = FakeEngine(lambda request: words("a", "b"))
         self.metrics = Metrics()
-        self.queue: list[QueueRecord] = []
+        self.records: list[QueueRecord] = []
         self.replies: list[ReplyRecord] = []
         self.searches: list[Search] = []
         self.stepped_down: list[str] = []
         self._read = 0
 
     def append_queue(self, p: int, record: QueueRecord, on_ack: OnAck | None) -> None:
-        self.queue.append(record)
+        self.records.append(record)
         if on_ack:
-            on_ack(len(self.queue) - 1)
+            on_ack(len(self.records) - 1)
 
     def append_reply(self, r: int, record: ReplyRecord, on_ack: OnAck | None) -> None:
         self.replies.append(record)
@@ -73,9 +73,9 @@ class FakeGround:
 
     def settle(self, owner: Owner) -> None:
         """Let the owner read all of p that it has not read."""
-        while self._read < len(self.queue):
+        while self._read < len(self.records):
             offset, self._read = self._read, self._read + 1
-            owner.read([(offset, self.queue[offset])])
+            owner.read([(offset, self.records[offset])])
 
 
 def request(draft: MakeDraft) -> Request:
@@ -85,7 +85,7 @@ def request(draft: MakeDraft) -> Request:
 
 
 def begin(ground: FakeGround, *records: QueueRecord) -> Owner:
-    ground.queue += records
+    ground.records += records
     owner = Owner(0, "worker", ground)
     owner.assigned()
     ground.settle(owner)
@@ -104,9 +104,9 @@ async def test_a_fresh_request_is_claimed_spoken_and_done(draft: MakeDraft, unti
     asked = request(draft)
     owner = begin(ground, asked)
     take(ground, owner)
-    await until(lambda: isinstance(ground.queue[-1], Done))
+    await until(lambda: isinstance(ground.records[-1], Done))
     ground.settle(owner)
-    assert [type(record) for record in ground.queue] == [Request, Epoch, Claim, Done]
+    assert [type(record) for record in ground.records] == [Request, Epoch, Claim, Done]
     assert [type(record) for record in ground.replies] == [Head, Frame, Frame]
     assert owner.running == 0
     assert owner.committable == Committed(4, 1)
@@ -125,7 +125,7 @@ async def test_what_another_claimed_and_spoke_goes_on_after_its_words(draft: Mak
     owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
     take(ground, owner)
     ground.searches[0].on_found(spoken(asked))
-    await until(lambda: isinstance(ground.queue[-1], Done))
+    await until(lambda: isinstance(ground.records[-1], Done))
     (order,) = ground.engine.orders
     assert order.history is not None
     assert (order.partition, order.epoch) == ("queue/0", 3)
@@ -155,7 +155,7 @@ async def test_hosts_hear_of_an_owner_before_it_acts_and_no_longer_than_that(dra
     ground = FakeGround()
     asked = request(draft)
     owner = Owner(0, "worker", ground)
-    ground.queue += [Epoch("dead", "nonce"), asked, Claim(asked.id, 0, "host", "life")]
+    ground.records += [Epoch("dead", "nonce"), asked, Claim(asked.id, 0, "host", "life")]
     owner.assigned()
     assert ground.engine.fences == {"queue/0": 3}
     assert list(owner.waiting()) == []
@@ -187,9 +187,9 @@ async def test_a_lost_engine_is_replaced_after_the_words_that_were_said(draft: M
     ground.searches[0].on_found(history)
     for _ in range(3):
         gate.put_nowait(None)
-    await until(lambda: isinstance(ground.queue[-1], Done))
+    await until(lambda: isinstance(ground.records[-1], Done))
     assert [type(record) for record in ground.replies] == [Head, Frame, Head, Frame, Frame]
-    assert [type(record) for record in ground.queue] == [Request, Epoch, Claim, Claim, Done]
+    assert [type(record) for record in ground.records] == [Request, Epoch, Claim, Claim, Done]
 
 
 async def test_a_generation_that_takes_three_engines_with_it_ends(draft: MakeDraft, until: Until) -> None:
@@ -233,7 +233,7 @@ async def test_what_another_claimed_and_never_began_begins(draft: MakeDraft, unt
     owner = begin(ground, Epoch("dead", "nonce"), asked, Claim(asked.id, 0))
     take(ground, owner)
     ground.searches[0].on_found(History())
-    await until(lambda: isinstance(ground.queue[-1], Done))
+    await until(lambda: isinstance(ground.records[-1], Done))
     last = ground.replies[-1]
     assert isinstance(last, Frame)
     assert last.final is not None
@@ -256,7 +256,7 @@ async def test_a_higher_epoch_ends_it_and_its_runs(draft: MakeDraft) -> None:
     ground = FakeGround()
     owner = begin(ground, request(draft))
     take(ground, owner)
-    ground.queue.append(Epoch("other", "nonce"))
+    ground.records.append(Epoch("other", "nonce"))
     ground.settle(owner)
     assert len(ground.stepped_down) == 1
     assert owner.running == 0
@@ -273,7 +273,7 @@ async def test_a_frame_that_the_log_can_not_hold_ends_its_generation_alone(draft
     asked = request(draft)
     owner = begin(ground, asked)
     take(ground, owner)
-    await until(lambda: isinstance(ground.queue[-1], Done))
+    await until(lambda: isinstance(ground.records[-1], Done))
     frames = [record for record in ground.replies if isinstance(record, Frame)]
     assert [list(frame.tokens) for frame in frames] == [[0], []]
     assert frames[-1].final is not None
@@ -305,10 +305,10 @@ async def test_each_leaving_has_its_whole_grace(draft: MakeDraft, until: Until) 
     asked = structs.replace(request(draft), grace_s=0.3)
     owner = begin(ground, asked)
     take(ground, owner)
-    ground.queue.append(Detach(asked.id, asked.reader))
+    ground.records.append(Detach(asked.id, asked.reader))
     ground.settle(owner)
     (former,) = owner._lingering.values()
-    ground.queue += [Attach(asked.id, "other"), Detach(asked.id, "other")]
+    ground.records += [Attach(asked.id, "other"), Detach(asked.id, "other")]
     ground.settle(owner)
     assert former.cancelled()
     await until(lambda: owner.running == 0)

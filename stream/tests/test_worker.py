@@ -16,7 +16,7 @@ from inferno_core.effects import EngineFrame
 from inferno_core.errors import Unavailable
 from inferno_core.records import Epoch, Final, Frame, Head, Outcome, Request
 from inferno_core.settings import KafkaSettings
-from inferno_stream import kafka
+from inferno_stream import kafka, topics
 from inferno_stream.fake import FakeEngine, Step, words
 from inferno_stream.producer import LogProducer
 
@@ -276,6 +276,16 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_and_repeats_nothing(
         assert accepted[-1].frame.final.outcome is Outcome.FINISHED
     await until(lambda: edge.healthy is None)
     assert len(await read(await edge.submit(draft()))) == 50
+
+
+async def test_engines_tell_the_partitions_of_two_logs_apart(
+    platform: Platform, settings: KafkaSettings, until: Until
+) -> None:
+    engine = FakeEngine(answer)
+    await platform.worker(engine)
+    log = await topics.ensure(settings)
+    await until(lambda: len(engine.fences) == 4)
+    assert set(engine.fences) == {f"{log.incarnation.hex()}/{settings.queue_topic}/{p}" for p in range(4)}
 
 
 async def test_heads_tell_who_speaks(platform: Platform, draft: MakeDraft, read: Read) -> None:
