@@ -41,6 +41,21 @@ def test_a_generation_that_was_cut_goes_on_exactly(report: Mapping[str, Any], na
     assert outcome["wrong"] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("reasoning", {"reasoning", "content"}),
+        ("reasoning, then JSON", {"reasoning", "content"}),
+        ("reasoning, then a tool", {"reasoning", "tool 0 arguments"}),
+        ("tool, hermes", {"content", "tool 0 arguments"}),
+        ("tool, named", {"tool 0 arguments"}),
+    ],
+)
+def test_there_was_to_be_cut_what_its_name_says(report: Mapping[str, Any], name: str, kinds: set[str]):
+    (outcome,) = [each for each in report["outcomes"] if each["name"] == name]
+    assert kinds <= set(outcome["kinds"])
+
+
 def test_some_were_preempted_on_the_way(report: Mapping[str, Any]):
     assert report["preempted"] > 0
 

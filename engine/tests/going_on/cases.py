@@ -148,8 +148,8 @@ _GRAMMARS = (
 _TOOLS = (
     _chat("tool, named", "Weather in Paris?", SEEDED, tools=[WEATHER], tool_choice=NAMED, max_tokens=90),
     _chat("tool, required", "Weather in Paris?", SEEDED, tools=[WEATHER], tool_choice="required", max_tokens=90),
-    _chat("tool, hermes", "Weather in Paris?", SEEDED, _held_to(CALLS), tools=[WEATHER], max_tokens=120),
-    _chat("tool, hermes, lagging", "Weather in Oslo?", SEEDED, _held_to(CALLS), tools=[WEATHER], max_tokens=120, lag=3),
+    _chat("tool, hermes", "Weather in Paris?", SEEDED, _held_to(CALLS), tools=[WEATHER], max_tokens=170),
+    _chat("tool, hermes, lagging", "Weather in Oslo?", SEEDED, _held_to(CALLS), tools=[WEATHER], max_tokens=170, lag=3),
 )
 _COMPLETIONS = (
     _completion("completion", "Once upon a time", SEEDED),
@@ -158,10 +158,23 @@ _COMPLETIONS = (
     _completion("completion of two prompts, n = 2", ["One, two,", "A, B,"], SEEDED, n=2, max_tokens=12),
 )
 _NOT_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
+# The model does not think by itself: its thoughts are begun for it, and a budget ends them.
+_THOUGHTS: Mapping[str, Any] = {"continue_final_message": True, "add_generation_prompt": False}
+
+
+def _thought(name: str, said: str, *parts: Mapping[str, Any], lag: int = 1, **more: Any) -> Case:
+    messages = [{"role": "user", "content": said}, {"role": "assistant", "content": "<think>\nLet"}]
+    return _chat(name, said, *parts, _THOUGHTS, {"messages": messages}, lag=lag, **more)
+
+
 _THINKING = (
-    _chat("reasoning", STORY, SEEDED, thinking_token_budget=14),
-    _chat("reasoning, lagging", STORY, GREEDY, thinking_token_budget=11, lag=3),
-    _chat(
+    _thought("reasoning", STORY, SEEDED, thinking_token_budget=14),
+    _thought("reasoning, lagging", STORY, GREEDY, thinking_token_budget=11, lag=3),
+    _thought("reasoning, never ending", STORY, SEEDED, thinking_token_budget=400),
+    _thought(
+        "reasoning, then words of a set", CAPITAL, SEEDED, _held_to("(red|green|blue){4}"), thinking_token_budget=9
+    ),
+    _thought(
         "reasoning, then JSON",
         "Describe a person as JSON.",
         SEEDED,
@@ -169,7 +182,15 @@ _THINKING = (
         response_format={"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}},
         max_tokens=80,
     ),
-    _chat("reasoning, then a tool", "Hm?", SEEDED, thinking_token_budget=9, tools=[WEATHER], tool_choice="required"),
+    _thought(
+        "reasoning, then a tool",
+        "Weather in Paris?",
+        SEEDED,
+        thinking_token_budget=9,
+        tools=[WEATHER],
+        tool_choice="required",
+        max_tokens=90,
+    ),
 )
 
 

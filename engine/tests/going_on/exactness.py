@@ -31,12 +31,15 @@ _DEADLINE_S = 1800.0
 
 
 class Outcome(NamedTuple):
-    """How a case came out. `wrong`: for each cut that did not, after how many frames it was, and what differs."""
+    """How a case came out. `kinds`: what was said at all. `wrong`: for each cut that did not, after how many frames it
+    was, and what differs. `varies`: whether it came out differently when it was just asked for again.
+    """
 
     name: str
     tokens: int
     frames: int
     finish: str
+    kinds: Sequence[str]
     cuts: int
     wrong: Sequence[tuple[int, str]]
     varies: bool
@@ -66,6 +69,7 @@ class Bench:
         for each in running:
             if not each.over.wait(_DEADLINE_S):
                 raise TimeoutError(f"{each.call.id} came to no end.")
+        print(f"{self._calls} generations", file=sys.stderr, flush=True)
         return running
 
     def _call(self, case: Case, accepted: tuple[Piece, ...]) -> OpenAICall:
@@ -96,7 +100,8 @@ def examine(bench: Bench, cases: Sequence[Case], cuts: int | None, chance: rando
         finish = " ".join(frame.finish for frame in each.frames if frame.finish) or str(each.error)
         said = sum(len(frame.tokens) for frame in each.frames)
         varies = bool(difference(each, 0, again[place]))
-        yield Outcome(case.name, said, len(each.frames), finish, count, sorted(wrong[place]), varies)
+        kinds = sorted({kind for words in told.words(each.frames).values() for kind, text in words.items() if text})
+        yield Outcome(case.name, said, len(each.frames), finish, kinds, count, sorted(wrong[place]), varies)
 
 
 def refusal(bench: Bench, cases: Sequence[Case]) -> str:
@@ -127,20 +132,32 @@ def _cuts(each: Told, cuts: int | None, chance: random.Random) -> list[int]:
     return list(places) if cuts is None else sorted(chance.sample(places, min(cuts, len(places))))
 
 
-def start(setting: str, dtype: str) -> Engine:
-    """Start the engine of a setting."""
-    model = str(ROOT / ".cache" / "models" / "smollm2")
-    arguments = {**ARGUMENTS, **SETTINGS[setting].arguments, "model": model, "dtype": dtype}
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "model.json").write_text(json.dumps(arguments))
-        return engines.make({"name": "smollm2"}, Path(folder))
+def start(setting: str, dtype: str, folder: Path) -> Engine:
+    """Start the engine of a setting; `folder` is for its files."""
+    arguments = {**ARGUMENTS, **SETTINGS[setting].arguments, "model": str(_thinker(folder)), "dtype": dtype}
+    (folder / "model.json").write_text(json.dumps(arguments))
+    return engines.make({"name": "smollm2"}, folder)
+
+
+def _thinker(folder: Path) -> Path:
+    """Give the model with two of its unused tokens named as the marks of thinking, which it has not."""
+    made = folder / "weights"
+    made.mkdir()
+    for file in (ROOT / ".cache" / "models" / "smollm2").iterdir():
+        if file.name.startswith("tokenizer"):
+            text = file.read_text().replace("<repo_name>", "<think>").replace("<reponame>", "</think>")
+            (made / file.name).write_text(text)
+        else:
+            (made / file.name).symlink_to(file)
+    return made
 
 
 def main() -> int:
     """Print a line for each case; 1 if anything was wrong."""
     asked = _arguments()
     began_s = time.monotonic()
-    engine = start(asked.setting, asked.dtype)
+    folder = tempfile.TemporaryDirectory()
+    engine = start(asked.setting, asked.dtype, Path(folder.name))
     try:
         print(f"{asked.setting}, {asked.dtype}: ready after {time.monotonic() - began_s:.0f} s", flush=True)
         bench, every = Bench(engine), SETTINGS[asked.setting].cases
@@ -149,6 +166,7 @@ def main() -> int:
         preempted, refused = engine.stats.preemptions, refusal(bench, every)
     finally:
         engine.close()
+        folder.cleanup()
     for each in outcomes:
         print(f"{each.name:32} {each.cuts - len(each.wrong):4}/{each.cuts:<4} {each.finish}", *_first(each), flush=True)
     print(_summary(outcomes), f"{preempted} preemptions, {time.monotonic() - began_s:.0f} s.", sep="\n")
