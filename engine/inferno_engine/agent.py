@@ -236,7 +236,9 @@ class Agent:
     async def _news(self) -> None:
         """Wait for a second, or until a keeper has news."""
         try:
-            await asyncio.wait_for(self._changed.wait(), _TURN_S)
+            # Not `wait_for`, which before Python 3.12 may swallow a cancellation.
+            async with asyncio.timeout(_TURN_S):
+                await self._changed.wait()
         except TimeoutError:
             return
         self._changed.clear()

@@ -16,6 +16,15 @@ from tritonclient.utils import InferenceServerException  # type: ignore[import-u
 _CALL_S = 5.0
 _CAUSE = re.compile(r"\b(\w*(?:Error|Exception|Failed)): ([^\n\\]+)")
 _LONGEST_CAUSE = 300
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A connection that broke is tried again at once, and not only after two minutes: Triton is on this machine, and
+    # would be taken for dead meanwhile.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
 _STUB_ENDED = re.compile(r"Stub process '[^']*' is not healthy")
 _SONG = {"text_input": "The canary sings:", "sampling_parameters": '{"max_tokens": 1, "temperature": 0}'}
 _EMBEDDING = {"openai_surface": "embedding", "openai_body": '{"input": "The canary sings:"}'}
@@ -26,7 +35,7 @@ class ControlFailed(Exception):
 
 
 class NoAnswer(ControlFailed):
-    """The deadline passed; that may be load as well as death."""
+    """The deadline passed, or the connection broke; that may be load as well as death."""
 
 
 class Control(Protocol):
@@ -46,7 +55,8 @@ class Control(Protocol):
 
     async def load(self, name: str, timeout_s: float) -> None:
         """Load the versions of `name` that stand in the repository, and unload those that don't. Raises ControlFailed;
-        NoAnswer when it takes longer than that, which Triton does not notice: it goes on.
+        NoAnswer when nothing is heard of it, or not in time, which Triton does not notice: it goes on. Called while
+        it does so, this waits for it.
         """
         ...
 
@@ -71,7 +81,7 @@ class TritonControl:
     """Controls the Triton at `address`, `host:port` of its gRPC."""
 
     def __init__(self, address: str) -> None:
-        self._client: Any = InferenceServerClient(address)
+        self._client: Any = InferenceServerClient(address, channel_args=_CHANNEL)
 
     async def live(self) -> bool:
         """Say whether Triton answers."""
@@ -123,8 +133,8 @@ class TritonControl:
                     failure = ControlFailed(_refusal(result))
         except AioRpcError as error:
             # The client wraps the errors of its unary calls only.
-            late = error.code() is StatusCode.DEADLINE_EXCEEDED
-            raise _late() if late else ControlFailed(f"Triton's stream broke: {error.code().name}.") from error
+            silent = error.code() in (StatusCode.DEADLINE_EXCEEDED, StatusCode.UNAVAILABLE)
+            raise _late() if silent else ControlFailed(f"Triton's stream broke: {error.code().name}.") from error
         except asyncio.CancelledError:
             stream.cancel()
             raise
@@ -170,7 +180,10 @@ def _late() -> NoAnswer:
 
 
 def _failure(error: Any) -> ControlFailed:
-    return _late() if "DEADLINE_EXCEEDED" in str(error.status()) else ControlFailed(_sentence(error))
+    status = str(error.status())
+    # Triton breaks a connection whose peer does not answer its pings, as one does that lacks a CPU for a second.
+    silent = "DEADLINE_EXCEEDED" in status or "StatusCode.UNAVAILABLE" in status
+    return _late() if silent and not _STUB_ENDED.search(str(error.message())) else ControlFailed(_sentence(error))
 
 
 def _sentence(error: Any) -> str:

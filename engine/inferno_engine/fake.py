@@ -80,7 +80,8 @@ class FakeControl:
 
     async def _until(self, event: asyncio.Event, timeout_s: float) -> None:
         try:
-            await asyncio.wait_for(event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
         except TimeoutError as error:
             raise NoAnswer("Triton did not answer in time.") from error
 

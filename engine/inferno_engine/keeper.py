@@ -24,6 +24,8 @@ from inferno_engine.watch import Watch
 
 _log = logging.getLogger(__name__)
 _TRIED_AGAIN = 2
+_PROOFS = 3
+_AGAIN_S = 1.0
 _ON_THE_WAY = frozenset({ModelState.VERIFYING, ModelState.LOADING, ModelState.PROVING})
 
 
@@ -128,22 +130,44 @@ class Keeper:
                 return
             await self._have_loaded()
         self._turn(ModelState.PROVING)
-        await place.control.prove(*self.model.key, self.model.tasks[0], place.pace.canary_timeout_s)
+        await self._prove()
         place.load_times.remember(verified.fingerprint, time.monotonic() - begun)
 
     async def _have_loaded(self) -> None:
-        place, (name, version) = self._place, self.model.key
         self._found = False
         self._turn(ModelState.LOADING)
-        before = place.processes.stubs(name, version)
+        before = self._place.processes.stubs(*self.model.key)
         try:
-            await place.control.load(name, place.pace.load_timeout_s)
-        except NoAnswer as error:
-            raise ControlFailed(f"It was not loaded within {place.pace.load_timeout_s:.0f} s.") from error
+            await self._wait_for_load()
         finally:
             # Whatever becomes of the load, these are its processes, and no other's.
-            self.stubs = [stub for stub in place.processes.stubs(name, version) if stub not in before]
+            self.stubs = [stub for stub in self._place.processes.stubs(*self.model.key) if stub not in before]
             self._life = _life(self.stubs)
+
+    async def _wait_for_load(self) -> None:
+        """Have it loaded; where the connection breaks meanwhile, Triton goes on, and so does this."""
+        timeout_s = self._place.pace.load_timeout_s
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            try:
+                await self._place.control.load(self.model.name, left_s)
+            except NoAnswer:
+                await asyncio.sleep(min(_AGAIN_S, max(0.0, deadline - time.monotonic())))
+            else:
+                return
+        raise ControlFailed(f"It was not loaded within {timeout_s:.0f} s.")
+
+    async def _prove(self) -> None:
+        """Have it do what it is for, once. A machine that is busy with its load may need more than one try."""
+        place = self._place
+        for left in reversed(range(_PROOFS)):
+            try:
+                await place.control.prove(*self.model.key, self.model.tasks[0], place.pace.canary_timeout_s)
+            except NoAnswer:
+                if not left:
+                    raise
+            else:
+                return
 
     async def _fail(self, error: Exception) -> None:
         """Say so, and clear away what is left, so that it neither keeps memory nor hinders other versions' loads."""

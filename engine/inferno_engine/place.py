@@ -18,7 +18,8 @@ class Pace:
     """How long things may take, and how often they are looked at; all in seconds.
 
     A version may load for `load_timeout_s`, and be unloaded while what runs there goes on, for `drain_s`. Every
-    `heartbeat_every_s` its backend is asked for a sign of life, every `canary_every_s` its engine. One that served for
+    `heartbeat_every_s` its backend is asked for a sign of life, every `canary_every_s` its engine; it is lost when the
+    backend said nothing for `heartbeat_lost_s`. One that served for
     `settled_s` is brought back at once, others after pauses. A Triton that says nothing for `silence_s` hangs, unless
     it is so `young_s` that it may only be slow.
     """
@@ -29,11 +30,12 @@ class Pace:
     canary_timeout_s: float = 30.0
     canary_every_s: float = 5.0
     heartbeat_every_s: float = 2.0
-    heartbeat_timeout_s: float = 5.0
+    heartbeat_timeout_s: float = 10.0
+    heartbeat_lost_s: float = 20.0
     first_pause_s: float = 2.0
     longest_pause_s: float = 60.0
     settled_s: float = 10.0
-    silence_s: float = 15.0
+    silence_s: float = 30.0
     young_s: float = 60.0
 
 

@@ -5,6 +5,7 @@ seen; a backend that no longer answers; an engine that no longer does what it is
 """
 
 import asyncio
+import time
 from typing import NamedTuple
 
 import psutil
@@ -14,8 +15,8 @@ from inferno_engine.place import Place
 from inferno_engine.processes import ended
 from inferno_engine.side_by_side import side_by_side
 
-# An answer can be late or wrong once; an engine that is dead is so again a moment later.
-_HEARTBEATS_MISSED = 2
+# An answer can be wrong once; an engine that is dead is so again a moment later.
+_HEARTBEATS_DEAD = 2
 _CANARIES_DEAD = 3
 
 
@@ -39,15 +40,19 @@ class Watch(NamedTuple):
         raise ControlFailed("Its process has ended.")
 
     async def _heart(self) -> None:
-        missed = 0
+        pace = self.place.pace
+        heard, dead = time.monotonic(), 0
         while True:
-            await asyncio.sleep(self.place.pace.heartbeat_every_s / (1 + missed))
+            await asyncio.sleep(pace.heartbeat_every_s / (1 + dead))
             try:
                 await self._beat()
-                missed = 0
+                heard, dead = time.monotonic(), 0
+            except NoAnswer:
+                if time.monotonic() - heard > pace.heartbeat_lost_s:
+                    raise
             except ControlFailed:
-                missed += 1
-                if missed == _HEARTBEATS_MISSED:
+                dead += 1
+                if dead == _HEARTBEATS_DEAD:
                     raise
 
     async def _beat(self) -> None:

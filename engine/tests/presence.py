@@ -18,7 +18,7 @@ class Notices:
             self.last = host
             self._came.notify_all()
 
-    async def until(self, wanted: Callable[[Host], bool], timeout_s: float = 5) -> Host:
+    async def until(self, wanted: Callable[[Host], bool], timeout_s: float = 20) -> Host:
         try:
             async with asyncio.timeout(timeout_s), self._came:
                 await self._came.wait_for(lambda: self.last is not None and wanted(self.last))

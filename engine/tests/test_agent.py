@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from presence import Notices, in_state
 
-from inferno_core.hosts import ModelState
+from inferno_core.hosts import Host, ModelState
 from inferno_engine import desired
 from inferno_engine.agent import Agent, Post
+from inferno_engine.control import NoAnswer
 from inferno_engine.desired import DesiredModel
 from inferno_engine.fake import FakeControl
 from inferno_engine.place import Pace
@@ -146,6 +147,30 @@ async def test_an_embedding_model_is_asked_for_an_embedding(notices: Notices, co
     )
     assert host.models[0].tasks == ("embedding",)
     assert control.tasks[-1] == "embedding"
+
+
+async def test_a_connection_that_breaks_is_no_failed_load(post: Post):
+    """Triton goes on loading, and a second call waits for that."""
+
+    class Breaking(FakeControl):
+        async def load(self, name: str, timeout_s: float) -> None:
+            if not self.loads:
+                self.loads.append("broke")
+                raise NoAnswer("The connection broke.")
+            await super().load(name, timeout_s)
+
+    control, notices, seen = Breaking(post.repository), Notices(), list[ModelState]()
+
+    async def publish(host: Host) -> None:
+        seen.extend(model.state for model in host.models)
+        await notices.publish(host)
+
+    task = asyncio.create_task(Agent(post, control, publish, PACE).run())
+    await notices.until(in_state(ModelState.READY))
+    assert ModelState.FAILED not in seen
+    assert control.loads == ["broke", "small"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_load_past_its_deadline_is_given_up_and_others_go_on(post: Post, control: FakeControl):
