@@ -136,5 +136,6 @@ async def _format(home: Home, jvm: tuple[str, ...], run: Run) -> None:
     properties = home.run / "kafka-format.properties"
     write_private(properties, _settings(home, LOOPBACK + ":1", LOOPBACK + ":2", draft))
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    await run(*jvm, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
+    # Joined by the equals sign, since the name may begin with a dash.
+    await run(*jvm, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties))
     draft.rename(data)
