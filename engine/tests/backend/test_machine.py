@@ -28,6 +28,11 @@ def test_defaults_stand_below_the_process_own(environ: dict[str, str]):
     assert "TORCHDYNAMO_DISABLE" not in environ
 
 
+@pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 2), (3, 2), (16, 15)])
+def test_threads_leave_a_core_where_there_are_several(cores: int, expected: int):
+    assert machine.defaults({}, cores)["OMP_NUM_THREADS"] == str(expected)
+
+
 def test_an_eager_engine_compiles_nothing():
     assert machine.defaults({"enforce_eager": True}, 2)["TORCHDYNAMO_DISABLE"] == "1"
 

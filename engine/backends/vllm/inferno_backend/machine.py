@@ -13,6 +13,7 @@ from typing import Any
 ENVIRONMENT = "environment"
 _NAME = re.compile(r"(OMP|GOMP|KMP|MALLOC|TCMALLOC|VLLM|TORCH|TORCHINDUCTOR|TORCHDYNAMO|ATEN|DNNL|ONEDNN|MKL)_\w+")
 _NAMES = frozenset({"LD_PRELOAD", "MALLOC_CONF", "TORCHDYNAMO_DISABLE"})
+_FEW_CORES = 2
 _MEGABYTE = 1 << 20
 _LEAST_BYTES = 256 * _MEGABYTE
 _MOST_BYTES = 4096 * _MEGABYTE
@@ -43,13 +44,19 @@ def defaults(arguments: Mapping[str, Any], cores: int) -> dict[str, str]:
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         # The stub's own logging stays as it is.
         "VLLM_LOGGING_LEVEL": "WARNING",
-        # Threads meet several times a layer, and wait for whichever has no core: so one core is left to the others.
-        "OMP_NUM_THREADS": str(max(1, cores - 1)),
+        "OMP_NUM_THREADS": str(threads(cores)),
     }
     if arguments.get("enforce_eager"):
         # vLLM compiles some functions even so, such as that of log-probabilities: half a minute at their first use.
         chosen["TORCHDYNAMO_DISABLE"] = "1"
     return chosen
+
+
+def threads(cores: int) -> int:
+    """Say how many threads compute. They meet several times a layer, and wait for whichever has no core: so one core is
+    left to everyone else, but of two cores that would cost more than it saves (docs/performance.md).
+    """
+    return cores if cores <= _FEW_CORES else cores - 1
 
 
 def kv_cache_bytes(weights: Path, available_bytes: int | None = None) -> int:
