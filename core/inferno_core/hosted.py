@@ -73,9 +73,10 @@ class Run:
         """Remember frames that were said."""
         self.pieces += len(rows)
         for choice, tokens, _, _ in rows:
-            if choice not in self.tokens:
-                self.tokens[choice] = array("i")
-            self.tokens[choice].extend(tokens)
+            said = self.tokens.get(choice)
+            if said is None:
+                said = self.tokens[choice] = array("i")
+            said.extend(tokens)
 
     def accepted(self, adopt: wire.Adopt) -> int | None:
         """How many of the frames in `kept` the log has already, or None where run and log do not agree."""

@@ -26,7 +26,8 @@ from inferno_core.records import Failure, Usage
 from inferno_core.session import GRACE_S, Adoption, Attach, Commands, Ending
 
 _LOOK_S = 0.1
-_TURN = 64
+TURN = 64
+"""How many runs of a session have their say before another session has its turn."""
 
 
 class Start(Struct, frozen=True):
@@ -168,7 +169,7 @@ class Host:
         if not self._hear(session, command, now):
             return Fenced("Another worker commands this partition here.")
         # A bound for sessions that heed no `room`, and never acknowledge.
-        if self.audience.retiring or len(self.runs) >= 8 * self.slots + _TURN:
+        if self.audience.retiring or len(self.runs) >= 8 * self.slots + TURN:
             return Unavailable("This host takes nothing more at present; try again.", retry_after_s=1)
         return None
 
@@ -233,12 +234,12 @@ class Host:
             session.backlog.append(run)
 
     def ready(self) -> Iterator[Run]:
-        """Give runs that have something to say, and whose session may be told: a few of each session in turn. Whoever
-        is not done with one queues it again, by `gained`.
+        """Give runs that have something to say, and whose session may be told: up to TURN of each session in turn.
+        Whoever is not done with one queues it again, by `gained`.
         """
         while speaking := [each for each in self.audience.sessions.values() if self._has_words(each)]:
             for session in speaking:
-                for _ in range(min(_TURN, len(session.backlog))):
+                for _ in range(min(TURN, len(session.backlog))):
                     run = session.backlog.popleft()
                     run.queued = False
                     if run.session is session:
@@ -247,16 +248,17 @@ class Host:
     def _has_words(self, session: Session) -> bool:
         return bool(session.backlog) and self.audience.may_speak(session)
 
-    def say(self, run: Run, rows: Sequence[Row], now: float) -> None:
-        """A run says this."""
-        run.count(rows)
-        session = run.session
-        if session is None:
-            run.kept += rows
-            return
-        session.say(run.handle, rows)
-        if session.open_bytes >= MESSAGE_BYTES:
-            self._close(session, now)
+    def say(self, said: Iterable[tuple[Run, Sequence[Row]]], now: float) -> None:
+        """Runs say these frames."""
+        for run, rows in said:
+            run.count(rows)
+            session = run.session
+            if session is None:
+                run.kept += rows
+                continue
+            session.say(run.handle, rows)
+            if session.open_bytes >= MESSAGE_BYTES:
+                self._close(session, now)
 
     def stopped(self, run: Run) -> None:
         """The engine is done with a run, which may still have something to say."""

@@ -117,7 +117,7 @@ class Stage:
         """Let time pass, and have everything done that is to be done."""
         self.now += seconds
         for run in self.host.ready():
-            self.host.say(run, self.pending.pop(run, []), self.now)
+            self.host.say([(run, self.pending.pop(run, []))], self.now)
             if run.words == "over" and run.ending is None:
                 self.host.end(run, USAGE, None)
         self.host.flush(self.now)

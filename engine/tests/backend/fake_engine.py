@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from inferno_backend.seam import Call, Choice, Gain, OpenAICall, Reply, Stats, Usage
+
 from inferno_core.errors import InfernoError
 
 
@@ -36,6 +37,7 @@ class FakeEngine:
         self.cancelled: list[str] = []
         self.changed = threading.Condition()
         self.closed = False
+        self.stepped: Callable[[], None] = lambda: None
 
     def open(self, stepped: Callable[[], None]) -> None:
         self.stepped = stepped
@@ -45,6 +47,7 @@ class FakeEngine:
         self.gate.wait(0.3)
         if isinstance(self.refuses, InfernoError):
             reply.fail(self.refuses)
+            self.stepped()
             return
         if self.refuses is not None:
             raise self.refuses

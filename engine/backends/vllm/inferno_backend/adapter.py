@@ -1,5 +1,6 @@
 """The model as Triton sees it: takes requests, hands them to the engine, and cleans up."""
 
+import gc
 import itertools
 import json
 import locale
@@ -51,6 +52,9 @@ class TritonPythonModel:
         deadline_s = pulse.deadline_s(config)
         folder = Path(args["model_repository"], args["model_version"])
         self._engine: Engine = engines.make(config, folder)
+        # What an engine has loaded stays; without this each full collection of garbage looks through all of it.
+        gc.collect()
+        gc.freeze()
         self._ids = itertools.count()
         self._outbox = Outbox()
         self._desk = Desk(self._engine)

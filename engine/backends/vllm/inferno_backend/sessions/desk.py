@@ -10,20 +10,20 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from inferno_backend import inputs
-from inferno_backend.rendering import PUSH, SLOW_S
-from inferno_backend.seam import Engine, OpenAICall
+from inferno_backend.rendering import PUSH, SLOW_S, Rendering
+from inferno_backend.seam import Engine
 from inferno_backend.sessions.place import Place
 from inferno_backend.sessions.speaker import SLOW_PUSH, SlowSpeaker, Spoken, speak
+from inferno_backend.sessions.starter import Starter
 from inferno_backend.tray import End, News, Tray, collect
 from inferno_core.audience import Send
 from inferno_core.errors import EngineFailed, EngineLost, InfernoError
 from inferno_core.hosted import Run
-from inferno_core.hosting import Abort, Effect, Fail, Host, Start
+from inferno_core.hosting import TURN, Abort, Effect, Fail, Host, Start
 from inferno_core.records import Usage
 from inferno_core.session import Attach, Commands
 
@@ -32,6 +32,7 @@ POLL_S = 0.1
 
 _WAKE_S = 0.05
 _PASS_S = 0.01
+_BEGIN_S = 0.005
 _log = logging.getLogger(__name__)
 _Work = Callable[[float], None]
 
@@ -46,6 +47,7 @@ class Desk:
         self._inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._away: set[Tray] = set()
         self._resting: list[Tray] = []
+        self._starter = Starter(engine, self._news, self.stepped)
         self._is_woken = False
         self._has_more = False
         self._closing = False
@@ -114,6 +116,7 @@ class Desk:
         host.tick(now)
         for effect in host.drain():
             self._attend(partial(self._do, effect))
+        self._has_more |= self._starter.begin(_BEGIN_S)
         if host.audience.retiring and not host.audience.places and not host.runs:
             self.dismissed.set()
 
@@ -136,45 +139,62 @@ class Desk:
 
     def _hear(self) -> None:
         """Remember of whom the engine has said something, and who has rested."""
-        self._is_woken = False
         host = self._host
+        resting, self._resting = self._resting, []
+        for tray in resting:
+            host.gained(tray.owner)
+        # Only what belongs to a step that is over, or it would be told in two responses.
+        if not self._is_woken:
+            return
+        self._is_woken = False
         host.stepped_at = self._engine.stats.last_step
         for tray in collect(self._news):
             if tray.ending is not None:
                 host.stopped(tray.owner)
             host.gained(tray.owner)
-        resting, self._resting = self._resting, []
-        for tray in resting:
-            host.gained(tray.owner)
 
     def _speak(self, now: float) -> None:
-        """Put into words what may be told now. A long backlog is told in several turns, so that nobody waits for it."""
+        """Put into words what may be told now. A long backlog is told in several turns, so that nobody waits for it.
+
+        What is done here is done for each token, so what is usual is done at once and straight.
+        """
+        said: list[tuple[Run, Sequence[Any]]] = []
         begun = time.perf_counter()
         until = begun + _PASS_S
         self._has_more = False
         for run in self._host.ready():
             tray: Tray = run.words
-            self._tell(run, tray, now)
+            rendering = tray.rendering
+            if rendering is None or rendering.is_suspect or tray.ending is not None:
+                # It may be among those who have said something just now.
+                self._pass_on(said, now)
+                begun = time.perf_counter()
+                self._tell_with_care(tray, now)
+            else:
+                self._tell(run, tray, rendering, said)
             ended = time.perf_counter()
-            if ended - begun > SLOW_S and tray.rendering is not None:
-                tray.rendering.is_suspect = True
+            if ended - begun > SLOW_S and rendering is not None:
+                rendering.is_suspect = True
+            if len(said) >= TURN:
+                self._pass_on(said, now)
+                ended = time.perf_counter()
+            begun = ended
             if ended > until:
                 self._has_more = True
-                return
-            begun = ended
+                break
+        self._pass_on(said, now)
 
-    def _tell(self, run: Run, tray: Tray, now: float) -> None:
-        """Say what is in a tray. This is done for each token, so what is usual comes first, and straight."""
-        rendering = tray.rendering
-        if rendering is None or rendering.is_suspect or tray.ending is not None:
-            self._tell_with_care(tray, now)
-            return
+    def _pass_on(self, said: list[tuple[Run, Sequence[Any]]], now: float) -> None:
+        self._host.say(said, now)
+        said.clear()
+
+    def _tell(self, run: Run, tray: Tray, rendering: Rendering, said: list[tuple[Run, Sequence[Any]]]) -> None:
+        gains = tray.take(PUSH)
         try:
-            words = rendering.push(tray.take(PUSH))
+            said.append((run, rendering.push(gains)))
         except InfernoError as error:
-            self._said(Spoken(tray, (), error), now)
+            self._fail(run, error)
             return
-        self._host.say(run, words, now)
         if tray.gains:
             self._host.gained(run)
 
@@ -199,14 +219,18 @@ class Desk:
         if run.ending is not None:
             return
         if words:
-            self._host.say(run, words, now)
+            self._host.say([(run, words)], now)
         if error is not None:
-            self._engine.cancel([run.key])
-            self._end(run, End(error=error))
+            self._fail(run, error)
         elif tray.gains:
             self._host.gained(run)
         elif tray.ending is not None:
             self._end(run, tray.ending)
+
+    def _fail(self, run: Run, error: InfernoError) -> None:
+        """What the engine said can't be told."""
+        self._starter.abort([run.key])
+        self._end(run, End(error=error))
 
     def _end(self, run: Run, ending: End) -> None:
         error = ending.error
@@ -228,31 +252,20 @@ class Desk:
                 if not effect.place.send(effect.messages, final=effect.final):
                     self._host.left(effect.place, now)
             case Start():
-                self._start(effect)
+                self._starter.add(effect.run, effect.submit)
             case Abort():
-                self._engine.cancel(effect.keys)
+                self._starter.abort(effect.keys)
             case Fail():
-                self._engine.cancel([effect.run.key])
+                self._starter.abort([effect.run.key])
                 effect.run.words.fail(effect.error)
                 self.stepped()
 
-    def _start(self, effect: Start) -> None:
-        run, submit = effect.run, effect.submit
-        tray = run.words = Tray(self._news, run)
-        try:
-            body = inputs.mapping(submit.body, "body")
-            call = OpenAICall(run.key, submit.surface, body, submit.priority, submit.allowance, submit.accepted)
-            self._engine.start(call, tray)
-        except InfernoError as error:
-            tray.fail(error)
-        except Exception:
-            _log.exception("The engine failed at the start of a generation.")
-            tray.fail(EngineFailed("The engine failed at this request."))
-        self.stepped()
-
     def _retire(self, error: InfernoError | None) -> None:
         self._host.retire()
-        if error is not None:
-            for run in self._host.runs.values():
-                if run.ending is None:
-                    run.words.fail(error)
+        if error is None:
+            return
+        self._starter.refusal = error
+        for run in self._host.runs.values():
+            if run.ending is None and run.words is not None:
+                run.words.fail(error)
+        self.stepped()
