@@ -99,7 +99,6 @@ async def test_records_stand_in_the_order_of_their_appends(
     acked: list[int] = []
     for number in range(5000):
         producer.append(settings.queue_topic, 0, str(number).encode(), acked.append, pytest.fail)
-    await producer.room()
     reader.assign(0, 0)
     await until(lambda: len(acked) == 5000 and len(heard.records) == 5000)
     assert acked == list(range(5000)) == heard.records
