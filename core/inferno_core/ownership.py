@@ -66,9 +66,9 @@ class Phase(Enum):
 class Life:
     """An unfinished request, as its owner knows it.
 
-    `place` is its address, `offset` where it stands in p; `again` says that it may have been finished or begun before, unknown to this owner;
-    `claim` is the last valid claim of another epoch in p; `heads` how many of its heads are not acknowledged yet; `end`
-    is an end that was decided before it could be told.
+    `place` is its address, `offset` where it stands in p; `again` says that it may have been finished or begun before,
+    unknown to this owner; `claim` is the last valid claim of another epoch in p; `heads` how many of its heads are not
+    acknowledged yet; `end` is an end that was decided before it could be told.
     """
 
     __slots__ = (

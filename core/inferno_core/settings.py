@@ -169,8 +169,8 @@ class AgentSettings(_Group):
     )
     kills_triton: bool = Field(
         default=False,
-        description="Whether a Triton on this machine that serves nothing any more, because it hangs or can't load again "
-        "what died in it, is killed. For where something starts it anew.",
+        description="Whether a Triton on this machine that serves nothing any more, because it hangs or can't load "
+        "again what died in it, is killed. For where something starts it anew.",
     )
 
 
