@@ -6,7 +6,6 @@ again after a break, and is given on once.
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,27 +13,19 @@ import grpc.aio
 from msgspec import DecodeError
 
 from inferno_core import session as wire
-from inferno_core.acceptance import History
-from inferno_core.effects import EngineFrame
-from inferno_core.errors import EngineFailed, EngineLost, Fenced, from_code
-from inferno_core.records import Final, Outcome
+from inferno_core.errors import EngineFailed
 from inferno_core.session import (
     Ack,
-    Adopt,
-    Adoption,
     Attach,
     Cancel,
-    Ending,
     Fence,
-    Frames,
     Message,
-    Piece,
     Release,
-    Submit,
 )
-from inferno_stream import background, tensors
+from inferno_stream import background, commands, tensors
 from inferno_stream.control import Control
-from inferno_stream.engine import Hearer, HostLost, Order, Place, Receipt
+from inferno_stream.engine import Hearer, HostLost, Order, Place
+from inferno_stream.hearers import Hearers
 from inferno_stream.triton import Triton
 from inferno_stream.unacknowledged import Unacknowledged
 
@@ -56,14 +47,13 @@ class _Refused(Exception):
 
 
 class SessionFlight:
-    """A generation of this session. `handle` is its name there."""
+    """A generation of this session, by its handle."""
 
-    __slots__ = ("_session", "handle", "hearer")
+    __slots__ = ("_handle", "_session")
 
-    def __init__(self, session: "Session", handle: int, hearer: Hearer) -> None:
+    def __init__(self, session: "Session", handle: int) -> None:
         self._session = session
-        self.handle = handle
-        self.hearer = hearer
+        self._handle = handle
 
     @property
     def blocked(self) -> bool:
@@ -72,11 +62,11 @@ class SessionFlight:
 
     def cancel(self) -> None:
         """End it on the engine."""
-        self._session.cancel(self)
+        self._session.cancel(self._handle)
 
     def release(self) -> None:
         """Let it run on for a while, for another owner to adopt."""
-        self._session.release(self)
+        self._session.release(self._handle)
 
 
 class Session:
@@ -116,7 +106,7 @@ class Session:
         self._outbox = self._control.outbox
         self._unacknowledged = Unacknowledged(self._settled)
         self._ack_timer: asyncio.TimerHandle | None = None
-        self._flights: dict[int, SessionFlight] = {}
+        self._hearers = Hearers()
         self._held = 0
         self._room = 0
         self._heard = 0
@@ -137,7 +127,7 @@ class Session:
     @property
     def running(self) -> int:
         """How many generations run here."""
-        return len(self._flights)
+        return len(self._hearers)
 
     @property
     def unacknowledged_bytes(self) -> int:
@@ -181,31 +171,28 @@ class Session:
         self.drop(place)
         if not self.is_open or self.life != place.incarnation:
             raise HostLost("The engine that had room for this is gone; try again.")
-        flight = SessionFlight(self, next(self._handles), hearer)
-        self._flights[flight.handle] = flight
-        self._control.say(_adopt(flight.handle, order) if place.runs else _submit(flight.handle, order))
-        return flight
+        handle = next(self._handles)
+        self._hearers[handle] = hearer
+        self._control.say(commands.adopt(handle, order) if place.runs else commands.submit(handle, order))
+        return SessionFlight(self, handle)
 
-    def cancel(self, flight: SessionFlight) -> None:
+    def cancel(self, handle: int) -> None:
         """End a generation at the engine, unless it has ended."""
-        if self._flights.pop(flight.handle, None):
-            self._control.say(Cancel((flight.handle,)))
+        if self._hearers.pop(handle, None):
+            self._control.say(Cancel((handle,)))
 
-    def release(self, flight: SessionFlight) -> None:
+    def release(self, handle: int) -> None:
         """Let a generation go. One that has ended is kept for its end, which may not stand in the log yet."""
-        self._flights.pop(flight.handle, None)
-        self._control.say(Release((flight.handle,)))
+        self._hearers.pop(handle, None)
+        self._control.say(Release((handle,)))
 
     def lose(self, reason: str) -> None:
         """What runs here is lost: its requests go elsewhere, and if the host knows better it stops them."""
         self._open = False
         self._room = 0
-        flights, self._flights = self._flights, {}
-        if flights:
-            self._control.say(Cancel(tuple(flights)))
+        if lost := self._hearers.lose(reason):
+            self._control.say(Cancel(lost))
             self._on_lost()
-        for flight in flights.values():
-            flight.hearer.failed(HostLost(reason))
 
     async def close(self) -> None:
         """Say what was to be said, and leave; what runs is lost."""
@@ -274,7 +261,7 @@ class Session:
         elif now - self._broken_at > _MEND_S:
             self._give_up()
         self._open = False
-        await asyncio.sleep(_PAUSE_S if self._flights else _IDLE_PAUSE_S)
+        await asyncio.sleep(_PAUSE_S if self._hearers else _IDLE_PAUSE_S)
 
     def _give_up(self) -> None:
         self.lose(f"The engine's host at {self._triton.address} can't be reached; try again.")
@@ -307,7 +294,8 @@ class Session:
         elif number > seen + 1:
             raise EngineFailed(f"message {number} came after {seen}")
         if number > seen:
-            self._take(message, size_bytes)
+            now = asyncio.get_running_loop().time()
+            self._hearers.give(message, self._unacknowledged.read(number, size_bytes, now))
         return message.bye
 
     def _greet(self, life: str, heard: int, *, fresh: bool) -> None:
@@ -329,62 +317,6 @@ class Session:
         if news or message.room > self._room:
             self._changed()
         self._heard, self._room = message.heard, message.room
-
-    def _take(self, message: Message, size_bytes: int) -> None:
-        """Give on what a message says, each to its own."""
-        receipt = self._unacknowledged.read(message.number, size_bytes, asyncio.get_running_loop().time())
-        for adoption in message.adoptions:
-            self._adopted(adoption)
-        endings = {ending.handle: ending for ending in message.endings}
-        if message.frames is not None:
-            self._give(message.frames, endings, receipt)
-        for ending in endings.values():
-            self._end(ending, receipt)
-        receipt.settle()
-
-    def _give(self, frames: Frames, endings: dict[int, Ending], receipt: Receipt) -> None:
-        """Give frames on, an ending with the last one of its generation."""
-        flights = self._flights
-        last = {handle: row for row, handle in enumerate(frames.handles) if handle in endings} if endings else {}
-        finishes, tokens, stop = frames.finishes, frames.tokens, 0
-        rows = zip(frames.handles, frames.choices, frames.counts, frames.deltas, strict=True)
-        for row, (handle, choice, count, delta) in enumerate(rows):
-            start, stop = stop, stop + count
-            flight = flights.get(handle)
-            if flight is None:
-                continue
-            final = None
-            if last and last.get(handle) == row:
-                final = _final(endings[handle])
-                if final is not None:
-                    del endings[handle], flights[handle]
-            said = (tokens[start],) if count == 1 else tuple(tokens[start:stop])
-            receipt.left += 1
-            flight.hearer.heard(EngineFrame(choice, said, delta, finishes.get(row), final), receipt)
-
-    def _end(self, ending: Ending, receipt: Receipt) -> None:
-        """Tell of an end that came without words."""
-        flight = self._flights.get(ending.handle)
-        if flight is None:
-            return
-        failure = ending.failure
-        if failure is None:
-            del self._flights[ending.handle]
-            receipt.left += 1
-            flight.hearer.heard(EngineFrame(-1, (), b"", final=_final(ending)), receipt)
-        elif failure.code == EngineLost.code:
-            del self._flights[ending.handle]
-            flight.hearer.failed(HostLost("The engine that ran this is gone; try again."))
-        elif failure.code == Fenced.code:
-            # A higher epoch stands in the partition: its owner here is about to read it, and to step down.
-            logger.warning("the host at %s obeys another owner of a partition than this worker", self._triton.address)
-        else:
-            del self._flights[ending.handle]
-            flight.hearer.failed(from_code(failure.code, failure.message, failure.param))
-
-    def _adopted(self, adoption: Adoption) -> None:
-        if not adoption.resumed and (flight := self._flights.pop(adoption.handle, None)):
-            flight.hearer.failed(HostLost("The engine no longer runs this; try again."))
 
     # Saying.
 
@@ -422,48 +354,3 @@ class Session:
 async def _once(request: tensors.Request) -> AsyncIterator[tensors.Request]:
     """One request, and the sending side of the stream is closed."""
     yield request
-
-
-def _final(ending: Ending) -> Final | None:
-    """Say how a generation ended; None if its engine was lost, which is no end."""
-    if ending.failure is None:
-        return Final(Outcome.FINISHED, usage=ending.usage)
-    return None if ending.failure.code == EngineLost.code else Final(Outcome.FAILED, ending.failure)
-
-
-def _submit(handle: int, order: Order) -> Submit:
-    request = order.request
-    left_s = request.deadlines.whole_s - (time.time() - request.created_ms / 1000)
-    return Submit(
-        handle=handle,
-        id=request.id,
-        partition=order.partition,
-        epoch=order.epoch,
-        surface=request.surface,
-        body=request.body,
-        slots=request.n,
-        deadline_s=max(left_s, 0.1),
-        allowance=request.max_tokens,
-        accepted=_pieces(order.history),
-    )
-
-
-def _adopt(handle: int, order: Order) -> Adopt:
-    pieces = _pieces(order.history)
-    tokens: dict[int, list[int]] = {}
-    for piece in pieces:
-        tokens.setdefault(piece.choice, []).extend(piece.tokens)
-    return Adopt(
-        handle=handle,
-        id=order.request.id,
-        partition=order.partition,
-        epoch=order.epoch,
-        next={choice: len(said) for choice, said in tokens.items()},
-        digest=wire.tokens_digest(tokens),
-        pieces=len(pieces),
-    )
-
-
-def _pieces(history: History | None) -> tuple[Piece, ...]:
-    frames = history.frames if history is not None else ()
-    return tuple(Piece(frame.choice, tuple(frame.tokens), frame.finish) for frame in frames if frame.choice >= 0)
