@@ -16,6 +16,9 @@ ROTATE_BYTES = 32 << 20
 RESPONSE_BYTES = 1600
 """What Triton keeps of each response until its request ends, besides the words."""
 
+WINDOW_BYTES = 64 << 20
+"""How much is kept for a session at most, whatever window it asks for."""
+
 LINGER_S = 0.5
 """How long an attach stays when another took its place. Who broke it off may be doing so right now, and a cancellation
 that meets FINAL on its way leaves the model in Triton's hands for ever.
@@ -72,7 +75,7 @@ class Audience:
             del self._places[session.place]
             self._replaced[session.place] = (now + LINGER_S, session.aside(0, bye="replaced"))
         session.place, session.old_at, session.sent_bytes = place, now + ROTATE_S, 0
-        session.window_bytes = said.window_bytes
+        session.window_bytes = min(said.window_bytes, WINDOW_BYTES)
         self._places[place] = session
         self._send(session, [session.aside(self._room(session), Hello(self.life, fresh))], now)
         self._send_again(session, session.unseen(said.seen), now)

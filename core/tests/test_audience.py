@@ -2,7 +2,7 @@
 
 from hosting_stage import Stage
 
-from inferno_core.audience import LINGER_S, ROTATE_BYTES, ROTATE_S
+from inferno_core.audience import LINGER_S, ROTATE_BYTES, ROTATE_S, WINDOW_BYTES
 from inferno_core.session import Ack, Cancel, Fence
 
 
@@ -75,6 +75,12 @@ def test_heartbeats_come_each_second_and_are_not_held_back_by_a_full_window() ->
     beats = ear.messages[before:]
     assert len(beats) == 5
     assert all(message.number == 0 and message.frames is None for message in beats)
+
+
+def test_no_window_is_larger_than_a_host_can_keep() -> None:
+    stage = Stage()
+    stage.attach("s", window_bytes=1 << 40)
+    assert stage.host.audience.sessions["s"].window_bytes == WINDOW_BYTES
 
 
 def test_an_attach_grows_old_by_time() -> None:
