@@ -12,7 +12,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "backends" / "vllm"))
 
 import torch
-from inferno_backend.vllm_engine.thinking import catch_up
+from inferno_backend.vllm_engine.thinking import catch_up, drop_strays
+from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 from vllm.v1.sample.thinking_budget_state import ThinkingBudgetStateHolder
 
 TRIALS = 20_000
@@ -46,9 +47,17 @@ class Budget:
         return output, state
 
 
+def strays() -> int:
+    """Have a request without a budget moved to where one with a budget was; give how many budgets are left there."""
+    holder = Budget(random.Random(0)).holder()
+    holder.sync_batch(BatchUpdate(1, removed=[], added=[], moved=[(1, 0, MoveDirectionality.UNIDIRECTIONAL)]))
+    drop_strays(holder, [None])
+    return len(holder._state)
+
+
 def main() -> int:
     """Print how many differ; 1 if any does."""
-    wrong = 0
+    wrong = strays()
     for trial in range(TRIALS):
         budget = Budget(random.Random(trial))
         output, state = budget.output()

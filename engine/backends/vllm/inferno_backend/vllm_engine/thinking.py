@@ -1,6 +1,6 @@
-"""Leads the state of a thinking budget through output that it did not see grow.
+"""Puts right what vLLM's holder of thinking budgets does not see: output that was there before, and rows that moved.
 
-vLLM makes that state afresh whenever a request joins the batch, and moves it on by the tokens of one step at a time.
+It makes a state afresh whenever a request joins the batch, and moves it on by the tokens of one step at a time.
 Shown every beginning of the output in turn it comes out right, but each look costs as much as the output is long:
 seconds for thousands of tokens, for which every other request would wait. So it is shown those that can change it.
 """
@@ -10,6 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from vllm.v1.sample.thinking_budget_state import ThinkingBudgetStateHolder
+
+
+def drop_strays(holder: ThinkingBudgetStateHolder, budgets: Sequence[int | None]) -> None:
+    """Forget states whose rows have no budget. vLLM 0.32 leaves that of a request which has gone to the one that is
+    moved into its row, so that an end of thinking would be forced into another's answer.
+    """
+    for index in list(holder._state):
+        if index >= len(budgets) or budgets[index] is None:
+            del holder._state[index]
 
 
 def catch_up(holder: ThinkingBudgetStateHolder, outputs: Sequence[list[int]]) -> None:

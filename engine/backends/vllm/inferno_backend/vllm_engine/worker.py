@@ -16,7 +16,7 @@ from vllm.v1.worker.gpu_model_runner import GPUModelRunner
 
 from inferno_backend.vllm_engine.accepted import accepted_of
 from inferno_backend.vllm_engine.noise import noise_seed
-from inferno_backend.vllm_engine.thinking import catch_up
+from inferno_backend.vllm_engine.thinking import catch_up, drop_strays
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
@@ -48,8 +48,11 @@ class _Sampling:
         for index, generator in batch.generators.items():
             state = self._runner.requests[batch.req_ids[index]]
             generator.manual_seed(noise_seed(state.sampling_params.seed, len(state.output_token_ids)))
-        if batch.thinking_budget_state_holder is not None:
-            catch_up(batch.thinking_budget_state_holder, batch.req_output_token_ids)
+        holder = batch.thinking_budget_state_holder
+        if holder is not None and holder.has_tracked_requests():
+            params = [self._runner.requests[id].sampling_params for id in batch.req_ids]
+            drop_strays(holder, [each.thinking_token_budget for each in params])
+            catch_up(holder, batch.req_output_token_ids)
         return self._sample(*args, **kwargs)
 
 
