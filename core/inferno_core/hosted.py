@@ -147,18 +147,26 @@ class Session:
         """The number of the last message that was ended."""
         return self._number
 
-    def say(self, handle: int, rows: Iterable[Row]) -> None:
-        """Say frames."""
-        frames = self._frames
-        for choice, tokens, delta, finish in rows:
-            if finish:
-                frames.finishes[len(frames.handles)] = finish
-            frames.handles.append(handle)
-            frames.choices.append(choice)
-            frames.counts.append(len(tokens))
-            frames.tokens.extend(tokens)
-            frames.deltas.append(delta)
-            self.open_bytes += len(delta) + _ROW_BYTES
+    def say(self, said: Iterable[tuple[Run, Sequence[Row]]], *, again: bool = False) -> None:
+        """Say frames of runs; `again`: they were said before, to somebody else. This is done for each token, so it is
+        done straight.
+        """
+        finishes, size = self._frames.finishes, 0
+        handles, choices, counts = self._frames.handles, self._frames.choices, self._frames.counts
+        all_tokens, deltas = self._frames.tokens, self._frames.deltas
+        for run, rows in said:
+            if not again:
+                run.count(rows)
+            for choice, tokens, delta, finish in rows:
+                if finish:
+                    finishes[len(handles)] = finish
+                handles.append(run.handle)
+                choices.append(choice)
+                counts.append(len(tokens))
+                all_tokens.extend(tokens)
+                deltas.append(delta)
+                size += len(delta) + _ROW_BYTES
+        self.open_bytes += size
         self._by_handle = None
 
     def say_end(self, run: Run, ending: Ending) -> None:

@@ -194,9 +194,9 @@ class Host:
         run.session, run.handle, run.epoch, run.kept = session, command.handle, command.epoch, []
         run.queued = False
         session.runs[run.handle] = run
-        session.say(run.handle, rows)
+        session.say([(run, rows)], again=True)
         if run.ending is None:
-            self.gained(run)
+            self.gained([run])
             return
         run.ending = Ending(run.handle, run.ending.usage, run.ending.failure)
         session.say_end(run, run.ending)
@@ -226,39 +226,40 @@ class Host:
 
     # What the engine says
 
-    def gained(self, run: Run) -> None:
-        """A run has something to say."""
-        session = run.session
-        if session is not None and not run.queued:
-            run.queued = True
-            session.backlog.append(run)
+    def gained(self, runs: Iterable[Run]) -> None:
+        """Runs have something to say."""
+        for run in runs:
+            session = run.session
+            if session is not None and not run.queued:
+                run.queued = True
+                session.backlog.append(run)
 
-    def ready(self) -> Iterator[Run]:
+    def ready(self) -> Iterator[Sequence[Run]]:
         """Give runs that have something to say, and whose session may be told: up to TURN of each session in turn.
         Whoever is not done with one queues it again, by `gained`.
         """
         while speaking := [each for each in self.audience.sessions.values() if self._has_words(each)]:
             for session in speaking:
-                for _ in range(min(TURN, len(session.backlog))):
-                    run = session.backlog.popleft()
+                backlog = session.backlog
+                turn = [backlog.popleft() for _ in range(min(TURN, len(backlog)))]
+                for run in turn:
                     run.queued = False
-                    if run.session is session:
-                        yield run
+                yield [run for run in turn if run.session is session]
 
     def _has_words(self, session: Session) -> bool:
         return bool(session.backlog) and self.audience.may_speak(session)
 
-    def say(self, said: Iterable[tuple[Run, Sequence[Row]]], now: float) -> None:
-        """Runs say these frames."""
-        for run, rows in said:
-            run.count(rows)
-            session = run.session
-            if session is None:
-                run.kept += rows
-                continue
-            session.say(run.handle, rows)
+    def say(self, said: Sequence[tuple[Run, Sequence[Row]]], now: float) -> None:
+        """Runs that have the same session say these frames."""
+        session = said[0][0].session if said else None
+        if session is not None:
+            session.say(said)
             if session.open_bytes >= MESSAGE_BYTES:
                 self._close(session, now)
+            return
+        for run, rows in said:
+            run.count(rows)
+            run.kept += rows
 
     def stopped(self, run: Run) -> None:
         """The engine is done with a run, which may still have something to say."""

@@ -1,6 +1,7 @@
 """A host with a clock, an engine and workers that are played by hand."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from inferno_core import session as wire
@@ -101,7 +102,7 @@ class Stage:
         """Let a generation gain a frame."""
         run = self.host.runs[id]
         self.pending.setdefault(run, []).append((choice, list(tokens), delta, finish))
-        self.host.gained(run)
+        self.host.gained([run])
 
     def finish(self, id: str) -> None:
         """Let a generation end, after what it gained."""
@@ -109,14 +110,14 @@ class Stage:
         run = self.host.runs[id]
         run.words = "over"
         self.host.stopped(run)
-        self.host.gained(run)
+        self.host.gained([run])
 
     # Time
 
     def turn(self, seconds: float = 0.0) -> None:
         """Let time pass, and have everything done that is to be done."""
         self.now += seconds
-        for run in self.host.ready():
+        for run in chain.from_iterable(self.host.ready()):
             self.host.say([(run, self.pending.pop(run, []))], self.now)
             if run.words == "over" and run.ending is None:
                 self.host.end(run, USAGE, None)

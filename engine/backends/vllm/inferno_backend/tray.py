@@ -24,16 +24,15 @@ class Tray:
     """The `Reply` that an engine sees. `rendering` is there once the engine has begun.
 
     Who takes does so by `collect`. All else is his: `owner` is what he put there, `gains` what he has collected and not
-    taken, `ending` the end, once all that came before it was collected; `is_new` is used by `collect`.
+    taken, `ending` the end, once all that came before it was collected.
     """
 
-    __slots__ = ("_news", "ending", "gains", "is_new", "owner", "rendering")
+    __slots__ = ("_news", "ending", "gains", "owner", "rendering")
 
     def __init__(self, news: "News", owner: Any) -> None:
         self.owner = owner
         self.gains: list[Gain] = []
         self.ending: End | None = None
-        self.is_new = False
         self.rendering: Rendering | None = None
         self._news = news
 
@@ -72,17 +71,17 @@ News = deque[tuple[Tray, Gain | End]]
 
 
 def collect(news: News) -> Sequence[Tray]:
-    """Give the trays in which something was put, each once. Of several ends of a generation the first one counts."""
+    """Give the trays in which something was put, but for those that had something before and were not taken from since.
+    Of several ends of a generation the first one counts.
+    """
     trays: list[Tray] = []
     while news:
         tray, said = news.popleft()
-        if not tray.is_new:
-            tray.is_new = True
+        if said.__class__ is End:
+            tray.ending = tray.ending or said  # type: ignore[assignment]  # told apart in the quickest way
             trays.append(tray)
-        if said.__class__ is not End:
-            tray.gains.append(said)  # type: ignore[arg-type]  # told apart in the quickest way, for each token
-        elif tray.ending is None:
-            tray.ending = said  # type: ignore[assignment]  # the same
-    for tray in trays:
-        tray.is_new = False
+            continue
+        if not tray.gains:
+            trays.append(tray)
+        tray.gains.append(said)  # type: ignore[arg-type]  # the same
     return trays

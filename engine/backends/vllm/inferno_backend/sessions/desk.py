@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from inferno_backend.rendering import PUSH, SLOW_S, Rendering
+from inferno_backend.rendering import PUSH, SLOW_S, failure
 from inferno_backend.seam import Engine
 from inferno_backend.sessions.place import Place
 from inferno_backend.sessions.speaker import SLOW_PUSH, SlowSpeaker, Spoken, speak
@@ -23,7 +23,7 @@ from inferno_backend.tray import End, News, Tray, collect
 from inferno_core.audience import Send
 from inferno_core.errors import EngineFailed, EngineLost, InfernoError
 from inferno_core.hosted import Run
-from inferno_core.hosting import TURN, Abort, Effect, Fail, Host, Start
+from inferno_core.hosting import Abort, Effect, Fail, Host, Start
 from inferno_core.records import Usage
 from inferno_core.session import Attach, Commands
 
@@ -140,63 +140,53 @@ class Desk:
     def _hear(self) -> None:
         """Remember of whom the engine has said something, and who has rested."""
         host = self._host
-        resting, self._resting = self._resting, []
-        for tray in resting:
-            host.gained(tray.owner)
+        if self._resting:
+            host.gained([tray.owner for tray in self._resting])
+            self._resting.clear()
         # Only what belongs to a step that is over, or it would be told in two responses.
         if not self._is_woken:
             return
         self._is_woken = False
         host.stepped_at = self._engine.stats.last_step
-        for tray in collect(self._news):
+        trays = collect(self._news)
+        for tray in trays:
             if tray.ending is not None:
                 host.stopped(tray.owner)
-            host.gained(tray.owner)
+        host.gained([tray.owner for tray in trays])
 
     def _speak(self, now: float) -> None:
-        """Put into words what may be told now. A long backlog is told in several turns, so that nobody waits for it.
-
-        What is done here is done for each token, so what is usual is done at once and straight.
-        """
-        said: list[tuple[Run, Sequence[Any]]] = []
-        begun = time.perf_counter()
-        until = begun + _PASS_S
-        self._has_more = False
-        for run in self._host.ready():
-            tray: Tray = run.words
-            rendering = tray.rendering
-            if rendering is None or rendering.is_suspect or tray.ending is not None:
-                # It may be among those who have said something just now.
-                self._pass_on(said, now)
-                begun = time.perf_counter()
-                self._tell_with_care(tray, now)
-            else:
-                self._tell(run, tray, rendering, said)
+        """Put into words what may be told now. A long backlog is told in several turns, so that nobody waits for it."""
+        until = time.perf_counter() + _PASS_S
+        for runs in self._host.ready():
+            begun = time.perf_counter()
+            self._tell(runs, now)
             ended = time.perf_counter()
-            if ended - begun > SLOW_S and rendering is not None:
-                rendering.is_suspect = True
-            if len(said) >= TURN:
-                self._pass_on(said, now)
-                ended = time.perf_counter()
-            begun = ended
+            if ended - begun > SLOW_S:
+                for run in runs:
+                    _suspect(run)
             if ended > until:
                 self._has_more = True
-                break
-        self._pass_on(said, now)
+                return
+        self._has_more = False
 
-    def _pass_on(self, said: list[tuple[Run, Sequence[Any]]], now: float) -> None:
+    def _tell(self, runs: Sequence[Run], now: float) -> None:
+        """Say what runs of one session gained. This is done for each token, so what is usual is done straight."""
+        said: list[tuple[Run, Sequence[Any]]] = []
+        others: list[Tray] = []
+        for run in runs:
+            tray: Tray = run.words
+            rendering = tray.rendering
+            if rendering is None or rendering.is_suspect or tray.ending is not None or len(tray.gains) > PUSH:
+                others.append(tray)
+                continue
+            gains, tray.gains = tray.gains, []
+            try:
+                said.append((run, rendering.render(gains)))
+            except Exception as error:
+                self._fail(run, failure(error))
         self._host.say(said, now)
-        said.clear()
-
-    def _tell(self, run: Run, tray: Tray, rendering: Rendering, said: list[tuple[Run, Sequence[Any]]]) -> None:
-        gains = tray.take(PUSH)
-        try:
-            said.append((run, rendering.push(gains)))
-        except InfernoError as error:
-            self._fail(run, error)
-            return
-        if tray.gains:
-            self._host.gained(run)
+        for tray in others:
+            self._tell_with_care(tray, now)
 
     def _tell_with_care(self, tray: Tray, now: float) -> None:
         """Say what is in a tray, unless it is a slow one's: what that has is said elsewhere, when it has rested."""
@@ -223,7 +213,7 @@ class Desk:
         if error is not None:
             self._fail(run, error)
         elif tray.gains:
-            self._host.gained(run)
+            self._host.gained([run])
         elif tray.ending is not None:
             self._end(run, tray.ending)
 
@@ -269,3 +259,9 @@ class Desk:
             if run.ending is None and run.words is not None:
                 run.words.fail(error)
         self.stepped()
+
+
+def _suspect(run: Run) -> None:
+    """One of several may be slow."""
+    if run.words is not None and run.words.rendering is not None:
+        run.words.rendering.is_suspect = True
