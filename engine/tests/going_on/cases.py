@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Case(NamedTuple):
-    """A generation. `lag`: how many engine steps are put into words together, which makes frames of several tokens."""
+    """A generation. `lag`: how many gains are put into words together, which makes frames of several tokens."""
 
     name: str
     surface: str
@@ -206,6 +206,6 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "deepseek_r1": Setting({"reasoning_parser": "deepseek_r1", "tool_call_parser": "hermes"}, _THINKING),
     "guidance": Setting(
-        {"structured_outputs_config": {"backend": "guidance"}, "tool_call_parser": "hermes"}, (*_GRAMMARS, *_TOOLS[:2])
+        {"structured_outputs_config": {"backend": "guidance"}, "tool_call_parser": "hermes"}, _GRAMMARS
     ),
 }

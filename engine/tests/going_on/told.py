@@ -28,7 +28,6 @@ class Told:
         self._lock = threading.Lock()
         self._render: Render | None = None
         self._gains: list[Gain] = []
-        self._steps = 0
 
     def begin(self, render: Render) -> None:
         self._render = render
@@ -44,12 +43,11 @@ class Told:
         self.over.set()
 
     def stepped(self) -> None:
-        """Put what came into words, after as many steps as this one lags."""
+        """Put what came into words, as many gains at once as this one lags."""
         with self._lock:
-            self._steps += bool(self._gains)
             ended = self.usage is not None
-            if self._render is not None and not self.over.is_set() and (ended or self._steps >= self._lag):
-                gains, self._gains, self._steps = self._gains, [], 0
+            if self._render is not None and not self.over.is_set() and (ended or len(self._gains) >= self._lag):
+                gains, self._gains = self._gains, []
                 self.frames.extend(self._render(gains) if gains else ())
             if ended:
                 self.over.set()
