@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import grpc.aio
@@ -138,12 +139,12 @@ class FakeHost(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
 
     def _tell(self, run: Run, what: Row | InfernoError | None) -> None:
         self._untold[run.key].append(what)
-        self.host.gained(run)
+        self.host.gained([run])
 
     def pump(self) -> None:
         """Say what may be said, and carry out what the host wants."""
         now = time.monotonic()
-        for run in self.host.ready():
+        for run in chain.from_iterable(self.host.ready()):
             self._say(run, now)
         self.host.tick(now)
         self.host.flush(now)
