@@ -7,6 +7,7 @@ generation changes hands are they read again, for the frames that go with it.
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from inferno_core import session as wire
@@ -67,16 +68,16 @@ class Run:
         self.working = True
         self.ending: Ending | None = None
         self.words: Any = None
-        self.count([(piece.choice, piece.tokens, b"", "") for piece in submit.accepted])
+        for piece in submit.accepted:
+            self.count(piece.choice, piece.tokens)
 
-    def count(self, rows: Sequence[Row]) -> None:
-        """Remember frames that were said."""
-        self.pieces += len(rows)
-        for choice, tokens, _, _ in rows:
-            said = self.tokens.get(choice)
-            if said is None:
-                said = self.tokens[choice] = array("i")
-            said.extend(tokens)
+    def count(self, choice: int, tokens: Sequence[int]) -> None:
+        """Remember the tokens of a frame that was said."""
+        self.pieces += 1
+        said = self.tokens.get(choice)
+        if said is None:
+            said = self.tokens[choice] = array("i")
+        said.extend(tokens)
 
     def accepted(self, adopt: wire.Adopt) -> int | None:
         """How many of the frames in `kept` the log has already, or None where run and log do not agree."""
@@ -147,26 +148,25 @@ class Session:
         """The number of the last message that was ended."""
         return self._number
 
-    def say(self, said: Iterable[tuple[Run, Sequence[Row]]], *, again: bool = False) -> None:
-        """Say frames of runs; `again`: they were said before, to somebody else. This is done for each token, so it is
-        done straight.
+    def say(self, runs: Sequence[Run], rows: Sequence[Row], *, again: bool = False) -> None:
+        """Say frames, each of the run at its place in `runs`; `again`: they were said before, to somebody else. This is
+        done for each token, so it is done column by column.
         """
-        finishes, size = self._frames.finishes, 0
-        handles, choices, counts = self._frames.handles, self._frames.choices, self._frames.counts
-        all_tokens, deltas = self._frames.tokens, self._frames.deltas
-        for run, rows in said:
-            if not again:
-                run.count(rows)
-            for choice, tokens, delta, finish in rows:
-                if finish:
-                    finishes[len(handles)] = finish
-                handles.append(run.handle)
-                choices.append(choice)
-                counts.append(len(tokens))
-                all_tokens.extend(tokens)
-                deltas.append(delta)
-                size += len(delta) + _ROW_BYTES
-        self.open_bytes += size
+        if not rows:
+            return
+        frames, first = self._frames, len(self._frames.handles)
+        choices, tokens, deltas, finishes = zip(*rows, strict=True)
+        if not again:
+            for run, choice, said in zip(runs, choices, tokens, strict=True):
+                run.count(choice, said)
+        frames.handles.extend([run.handle for run in runs])
+        frames.choices.extend(choices)
+        frames.counts.extend(map(len, tokens))
+        frames.tokens.extend(chain.from_iterable(tokens))
+        frames.deltas.extend(deltas)
+        if any(finishes):
+            frames.finishes.update((first + row, finish) for row, finish in enumerate(finishes) if finish)
+        self.open_bytes += sum(map(len, deltas)) + _ROW_BYTES * len(rows)
         self._by_handle = None
 
     def say_end(self, run: Run, ending: Ending) -> None:

@@ -194,7 +194,7 @@ class Host:
         run.session, run.handle, run.epoch, run.kept = session, command.handle, command.epoch, []
         run.queued = False
         session.runs[run.handle] = run
-        session.say([(run, rows)], again=True)
+        session.say([run] * len(rows), rows, again=True)
         if run.ending is None:
             self.gained([run])
             return
@@ -249,17 +249,17 @@ class Host:
     def _has_words(self, session: Session) -> bool:
         return bool(session.backlog) and self.audience.may_speak(session)
 
-    def say(self, said: Sequence[tuple[Run, Sequence[Row]]], now: float) -> None:
-        """Runs that have the same session say these frames."""
-        session = said[0][0].session if said else None
+    def say(self, runs: Sequence[Run], rows: Sequence[Row], now: float) -> None:
+        """Say frames, each of the run at its place in `runs`; all these runs have the same session."""
+        session = runs[0].session if runs else None
         if session is not None:
-            session.say(said)
+            session.say(runs, rows)
             if session.open_bytes >= MESSAGE_BYTES:
                 self._close(session, now)
             return
-        for run, rows in said:
-            run.count(rows)
-            run.kept += rows
+        for run, row in zip(runs, rows, strict=True):
+            run.count(row[0], row[1])
+            run.kept.append(row)
 
     def stopped(self, run: Run) -> None:
         """The engine is done with a run, which may still have something to say."""

@@ -118,7 +118,8 @@ class Stage:
         """Let time pass, and have everything done that is to be done."""
         self.now += seconds
         for run in chain.from_iterable(self.host.ready()):
-            self.host.say([(run, self.pending.pop(run, []))], self.now)
+            rows = self.pending.pop(run, [])
+            self.host.say([run] * len(rows), rows, self.now)
             if run.words == "over" and run.ending is None:
                 self.host.end(run, USAGE, None)
         self.host.flush(self.now)

@@ -13,7 +13,7 @@ def a_run(session: Session, handle: int = 1, accepted: tuple[Piece, ...] = ()) -
 
 def said(session: Session, run: Run, *rows: Row) -> None:
     """Say frames in a message of their own."""
-    session.say([(run, rows)])
+    session.say([run] * len(rows), rows)
     session.close(0, 0.0)
 
 
@@ -56,7 +56,7 @@ def test_what_was_acknowledged_is_not_kept() -> None:
 def test_what_is_in_the_message_that_was_begun_is_kept_too() -> None:
     session = Session("s")
     run = a_run(session)
-    session.say([(run, rows(1))])
+    session.say([run], rows(1))
     session.let_go(run)
     assert run.kept == rows(1)
 

@@ -170,7 +170,7 @@ class FakeHost(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
             if what is None or isinstance(what, InfernoError):
                 self.host.end(run, Usage(3, self.length) if what is None else None, what)
             else:
-                self.host.say([(run, [what])], now)
+                self.host.say([run], [what], now)
 
     async def _tick(self) -> None:
         step_at = time.monotonic()

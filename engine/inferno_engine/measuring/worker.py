@@ -68,12 +68,17 @@ class Timed(Session):
         self.delays_s: list[float] = []
         self.adopted = 0
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether the host has taken all that it was told."""
+        return not self._control.outbox.oldest
+
     def _read(self, message: Message, size_bytes: int) -> str:
         bye = super()._read(message, size_bytes)
         if message.frames is not None:
             self.delays_s.append(time.monotonic() - message.at)
-        if message.adoptions:
-            self.adopted += sum(adoption.resumed for adoption in message.adoptions)
+        self.adopted += sum(adoption.resumed for adoption in message.adoptions)
+        if message.adoptions or self.is_heard:
             self._changed()
         return bye
 

@@ -171,7 +171,8 @@ class Desk:
 
     def _tell(self, runs: Sequence[Run], now: float) -> None:
         """Say what runs of one session gained. This is done for each token, so what is usual is done straight."""
-        said: list[tuple[Run, Sequence[Any]]] = []
+        said: list[Any] = []
+        owners: list[Run] = []
         others: list[Tray] = []
         for run in runs:
             tray: Tray = run.words
@@ -181,10 +182,13 @@ class Desk:
                 continue
             gains, tray.gains = tray.gains, []
             try:
-                said.append((run, rendering.render(gains)))
+                words = rendering.render(gains)
             except Exception as error:
                 self._fail(run, failure(error))
-        self._host.say(said, now)
+                continue
+            said += words
+            owners += [run] * len(words)
+        self._host.say(owners, said, now)
         for tray in others:
             self._tell_with_care(tray, now)
 
@@ -209,7 +213,7 @@ class Desk:
         if run.ending is not None:
             return
         if words:
-            self._host.say([(run, words)], now)
+            self._host.say([run] * len(words), words, now)
         if error is not None:
             self._fail(run, error)
         elif tray.gains:
