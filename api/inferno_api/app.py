@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.applications import Starlette
@@ -15,29 +14,13 @@ from starlette.routing import Mount, Route, Router
 from inferno_api import control
 from inferno_api.admission import Admission
 from inferno_api.authentication import Authentication
-from inferno_api.catalogue import Catalogue
 from inferno_api.generations import Generations
-from inferno_api.keyring import Keyring
-from inferno_api.metrics import Metrics
 from inferno_api.middleware import Errors, Measure, RequestId
 from inferno_api.models import Models
-from inferno_core.records import Deadlines, Surface
-from inferno_core.settings import ApiSettings
-from inferno_stream.edge import Edge
+from inferno_api.parts import Parts
+from inferno_core.records import Surface
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the edge is made of. The root makes them; whoever starts them stops them."""
-
-    edge: Edge
-    catalogue: Catalogue
-    keyring: Keyring
-    metrics: Metrics
-    deadlines: Deadlines
-    settings: ApiSettings
 
 
 async def _raise_again(request: Request, error: Exception) -> Response:

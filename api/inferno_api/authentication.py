@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from inferno_api import exchange
 from inferno_api.keyring import Keyring
 from inferno_core.errors import Unauthenticated
 
@@ -19,7 +20,7 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; raises `Unauthenticated`, `Forbidden` or `Unavailable`."""
         key = await self._keyring.key(bearer(scope))
-        scope["key_prefix"] = key.prefix
+        exchange.of(scope).key_prefix = key.prefix
         address = scope["client"][0] if scope.get("client") else ""
         key.check(now=datetime.now(UTC), address=address, endpoint=self._endpoint)
         scope["key"] = key

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from inferno_api import failures, validation
+from inferno_api import exchange, failures, validation
 from inferno_api.admission import Admission
 from inferno_api.chat import ChatBody
 from inferno_api.completion import CompletionBody
@@ -59,7 +59,7 @@ class Generations:
         body = validation.read(data, _DECODE[self._surface])
         draft = self._admission.draft(self._surface, body, scope["key"])
         follower = await self._edge.submit(draft)
-        scope["generation_id"] = follower.id
+        exchange.of(scope).generation_id = follower.id
         reading = Reading(follower, draft, self._metrics, started)
         answer = Streamed if body.stream else Whole
         with self._metrics.in_flight.labels(self._surface).track_inprogress():

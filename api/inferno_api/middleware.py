@@ -13,8 +13,10 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inferno_api import exchange as exchanges
 from inferno_api import failures
 from inferno_api.connection import ClientGone, Inbox
+from inferno_api.exchange import Exchange
 from inferno_api.metrics import Metrics
 from inferno_core.errors import InfernoError
 
@@ -40,7 +42,7 @@ class RequestId:
         id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         if not _REQUEST_ID.fullmatch(id):
             id = b"req_" + uuid.uuid4().hex.encode()
-        scope["request_id"] = id.decode()
+        scope["exchange"] = Exchange(id.decode())
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -62,37 +64,34 @@ class Measure:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
-        status = 499
+        exchange = exchanges.of(scope)
 
         async def send_counted(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                exchange.status = message["status"]
             await send(message)
 
         try:
             await self._app(scope, receive, send_counted)
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            self._record(exchange, scope, time.perf_counter() - exchange.started)
 
-    def _record(self, scope: Scope, status: int, duration_s: float) -> None:
+    def _record(self, exchange: Exchange, scope: Scope, duration_s: float) -> None:
         route = _route(scope)
-        code = scope.get("error_code", "")
-        self._metrics.requests.labels(route, str(status), code).inc()
+        self._metrics.requests.labels(route, str(exchange.status), exchange.code).inc()
         self._metrics.request_duration.labels(route).observe(duration_s)
         level = logging.DEBUG if route in _PROBES else logging.INFO
         if not _log.isEnabledFor(level):
             return
         facts = {
-            "request_id": scope["request_id"],
+            "request_id": exchange.request_id,
             "method": scope["method"],
             "route": route,
-            "status": status,
-            "code": code,
+            "status": exchange.status,
+            "code": exchange.code,
             "duration_ms": round(duration_s * 1000, 1),
-            "key": scope.get("key_prefix", ""),
-            "generation_id": scope.get("generation_id", ""),
+            "key": exchange.key_prefix,
+            "generation_id": exchange.generation_id,
         }
         _log.log(level, "request", extra={"facts": facts})
 
@@ -116,12 +115,12 @@ class Errors:
         try:
             await self._app(scope, inbox, send_noted)
         except ClientGone:
-            scope["error_code"] = "client_gone"
+            exchanges.of(scope).code = "client_gone"
         except Exception as error:
             if scope["type"] != "http" or begun:
                 raise
             known, headers = _known(scope, error)
-            scope["error_code"] = known.code
+            exchanges.of(scope).code = known.code
             await inbox.discard()
             await failures.respond(known, headers)(scope, receive, send)
 
@@ -131,7 +130,7 @@ def _known(scope: Scope, error: Exception) -> tuple[InfernoError, dict[str, str]
         return error, {}
     if isinstance(error, HTTPException):
         return failures.from_http(HTTPConnection(scope), error), dict(error.headers or {})
-    _log.error("request failed", exc_info=error, extra={"facts": {"request_id": scope["request_id"]}})
+    _log.error("request failed", exc_info=error, extra={"facts": {"request_id": exchanges.of(scope).request_id}})
     return failures.internal(), {}
 
 

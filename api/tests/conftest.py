@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from inferno_api import app
-from inferno_api.app import Parts
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
+from inferno_api.parts import Parts
 from inferno_core import keys
 from inferno_core.errors import InfernoError
 from inferno_core.hosts import Host, HostedModel, ModelState

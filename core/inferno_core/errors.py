@@ -31,6 +31,8 @@ class InfernoError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    should_retry: ClassVar[bool | None] = None
+    """What `x-should-retry` tells OpenAI's clients; None leaves them to their own rule."""
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(message)
@@ -93,6 +95,21 @@ class TooLarge(InfernoError):
     status = 413
 
 
+class HeadersTooLarge(InvalidRequest):
+    """The request line or the headers are larger than is read."""
+
+    code = "headers_too_large"
+    status = 431
+
+
+class RequestTimeout(InvalidRequest):
+    """The request did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+    should_retry = False
+
+
 class RateLimited(InfernoError):
     """A limit of the caller's own is reached."""
 
@@ -107,6 +124,7 @@ class EngineFailed(InfernoError):
     code = "engine_failed"
     status = 500
     retryable = True
+    should_retry = False
 
 
 class EngineLost(EngineFailed):
@@ -135,6 +153,7 @@ class DeadlineExceeded(InfernoError):
     code = "deadline_exceeded"
     status = 504
     retryable = True
+    should_retry = False
 
 
 _CLASSES: tuple[type[InfernoError], ...] = (
@@ -146,6 +165,8 @@ _CLASSES: tuple[type[InfernoError], ...] = (
     ModelNotFound,
     Fenced,
     TooLarge,
+    HeadersTooLarge,
+    RequestTimeout,
     RateLimited,
     EngineFailed,
     EngineLost,

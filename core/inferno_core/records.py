@@ -35,6 +35,7 @@ class Request(Struct, frozen=True, tag="request"):
 
     `body` is the OpenAI body as JSON, as the engine gets it. `created_ms` is Unix time in milliseconds. `again` is
     set if the record may have been sent before. `max_tokens` is the allowance of each choice, or None for what fits.
+    Lower `priority` goes first. `trace` is the W3C traceparent of the span that asks, or empty.
     """
 
     id: str
@@ -55,6 +56,8 @@ class Request(Struct, frozen=True, tag="request"):
     cache: bool = False
     price: str = ""
     again: bool = False
+    priority: int = 0
+    trace: str = ""
 
 
 class Epoch(Struct, frozen=True, tag="epoch"):
@@ -121,7 +124,8 @@ QueueRecord = Request | Epoch | Claim | Attach | Detach | Cancel | Done
 class Head(Struct, frozen=True, tag="head"):
     """A worker begins, or goes on, to speak for `id`: all that ledger and renderers need to know of it.
 
-    A head after an id's first is a takeover. `created` is Unix time in seconds.
+    A head after an id's first is a takeover. `created` is Unix time in seconds. `waited_ms` is how long the request had
+    stood in the queue when an engine took it.
     """
 
     id: str
@@ -135,6 +139,7 @@ class Head(Struct, frozen=True, tag="head"):
     model: str
     version: str
     fingerprint: str
+    waited_ms: int = 0
 
 
 class Usage(Struct, frozen=True):
@@ -153,12 +158,21 @@ class Failure(Struct, frozen=True):
     param: str | None = None
 
 
+class Phases(Struct, frozen=True):
+    """How long a generation was in each phase at the engine that ended it, in seconds."""
+
+    queued_s: float
+    prefill_s: float
+    decode_s: float
+
+
 class Final(Struct, frozen=True):
-    """The end of a generation. `usage` is None where the engine could give none."""
+    """The end of a generation. `usage` and `phases` are None where the engine could give none."""
 
     outcome: Outcome
     failure: Failure | None = None
     usage: Usage | None = None
+    phases: Phases | None = None
 
 
 class Frame(Struct, frozen=True):

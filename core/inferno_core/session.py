@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from inferno_core.records import Failure, Surface, Usage
+from inferno_core.records import Failure, Phases, Surface, Usage
 
 ATTACH_INPUT = "session_attach"
 COMMANDS_INPUT = "session_commands"
@@ -147,6 +147,7 @@ class Ending(Struct, frozen=True, array_like=True):
     handle: int
     usage: Usage | None = None
     failure: Failure | None = None
+    phases: Phases | None = None
 
 
 class Adoption(Struct, frozen=True, array_like=True):

@@ -15,6 +15,11 @@ class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _split(value: object) -> object:
+    """Take a tuple apart that the environment has as one text."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class KafkaSettings(_Group):
     """The token log."""
 
@@ -75,10 +80,8 @@ class TritonSettings(_Group):
 
     @field_validator("urls", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+    def _split_urls(cls, value: object) -> object:
+        return _split(value)
 
 
 class ApiSettings(_Group):
@@ -92,9 +95,40 @@ class ApiSettings(_Group):
     max_body_bytes: int = Field(
         default=16 << 20, ge=1024, description="The largest request body that is read, in bytes."
     )
-    max_waiting: int = Field(
+    max_open: int = Field(
         default=4096, ge=1, description="Open generations of this process, beyond which new ones get 503."
     )
+    max_waiting: int = Field(
+        default=1024, ge=1, description="Requests of this process that wait for an engine, beyond which others get 503."
+    )
+    max_waiting_per_key: int = Field(
+        default=256, ge=1, description="Requests of one key that wait for an engine here, beyond which others get 429."
+    )
+    max_connections: int = Field(default=8192, ge=1, description="Open connections, beyond which others get 503.")
+    header_timeout_s: float = Field(
+        default=10.0, gt=0, description="How long a request's headers may take to arrive, in seconds."
+    )
+    slow_reader_bytes: int = Field(
+        default=1 << 20, ge=1 << 14, description="Words that may wait for one slow reader, in bytes; then it is cut."
+    )
+    slow_reader_s: float = Field(
+        default=20.0, gt=0, description="A reader that takes nothing for this long, in seconds, is cut."
+    )
+    canary_every_s: float = Field(
+        default=10.0, ge=0, description="After this long without an answer, in seconds, one is asked for. 0: never."
+    )
+    canary_limit_s: float = Field(
+        default=60.0, gt=0, description="`/readyz` says not ready when the last answer is older than this, in seconds."
+    )
+    operator_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Networks besides loopback that may read `/metrics`, as CIDR, comma-separated."
+    )
+
+    @field_validator("operator_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return _split(value)
+
     key_cache_s: float = Field(
         default=30.0,
         ge=0,
@@ -174,6 +208,17 @@ class AgentSettings(_Group):
     )
 
 
+class TelemetrySettings(_Group):
+    """Traces."""
+
+    otlp_endpoint: str = Field(
+        default="", description="Address of an OTLP collector over HTTP, `http://host:4318`. Empty: no traces are made."
+    )
+    sample_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Share of requests that are traced, where the caller does not decide."
+    )
+
+
 class SecretSettings(_Group):
     """Secrets that this platform's processes share."""
 
@@ -221,4 +266,5 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     agent: AgentSettings = AgentSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     secrets: SecretSettings = SecretSettings()

@@ -5,9 +5,9 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from inferno_core.records import Deadlines, Request, Surface, Tenant
-from inferno_stream.follower import Follower
+from inferno_stream.follower import Follower, Sink
 
-__all__ = ["Draft", "Edge", "Follower"]
+__all__ = ["Draft", "Edge", "Follower", "Sink"]
 
 
 class Draft(Struct, frozen=True):
@@ -26,6 +26,8 @@ class Draft(Struct, frozen=True):
     grace_s: float = 0.0
     store: Literal["none", "metadata", "full"] = "none"
     price: str = ""
+    priority: int = 0
+    trace: str = ""
 
     def request(self, id: str, reader: str, created_ms: int) -> Request:
         """Make the record that asks for it."""
@@ -46,6 +48,8 @@ class Draft(Struct, frozen=True):
             grace_s=self.grace_s,
             store=self.store,
             price=self.price,
+            priority=self.priority,
+            trace=self.trace,
         )
 
 
@@ -60,13 +64,18 @@ class Edge(Protocol):
         """End, having told the log about the readers that left."""
         ...
 
-    async def submit(self, draft: Draft) -> Follower:
-        """Ask for a generation and follow it.
+    async def submit(self, draft: Draft, sink: Sink | None = None) -> Follower:
+        """Ask for a generation and follow it: by the follower's `next`, or, given a `sink`, through that alone.
 
         Raises:
             Unavailable: if nothing was submitted, or if it is not known whether it was.
 
         """
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many generations are followed here that no engine has taken yet."""
         ...
 
     @property

@@ -14,7 +14,7 @@ from inferno_core.errors import InfernoError
 from inferno_core.records import Final, Frame, Head, Outcome, Request, Surface, Usage
 from inferno_stream.edge import Draft
 from inferno_stream.engine import Claimed, Hearer, HostLost, Order, Place, Receipt
-from inferno_stream.follower import Follower
+from inferno_stream.follower import Follower, Sink
 
 Step = Sequence[EngineFrame]
 """What an engine gives at once."""
@@ -47,7 +47,7 @@ class FakeEdge:
     """An `Edge` without Kafka: each submitted draft is answered by `script`, a step at each turn of the loop.
 
     An error in a script is raised by `submit` if it comes first, else it cuts the reader. `submitted` and `detached`
-    tell what was asked for, and which ids were left before their end. `healthy` may be set.
+    tell what was asked for, and which ids were left before their end. `healthy` and `waiting` may be set.
     """
 
     def __init__(self, script: Script) -> None:
@@ -56,6 +56,7 @@ class FakeEdge:
         self.submitted: list[Draft] = []
         self.detached: list[str] = []
         self.healthy: str | None = None
+        self.waiting = 0
 
     async def start(self) -> None:
         """Nothing to begin."""
@@ -65,7 +66,7 @@ class FakeEdge:
         for task in self._tasks:
             task.cancel()
 
-    async def submit(self, draft: Draft) -> Follower:
+    async def submit(self, draft: Draft, sink: Sink | None = None) -> Follower:
         """Answer `draft` from the script."""
         steps = list(self._script(draft))
         if steps and isinstance(steps[0], InfernoError):
@@ -73,7 +74,7 @@ class FakeEdge:
         self.submitted.append(draft)
         place = Address(incarnation=b"fake", topic=0, p=0, known=0, r=0, reply_from=0)
         id = address.issue(place, draft.surface, draft.tenant, b"fake" * 8)
-        follower = Follower(id, secrets.token_hex(8), self._leave)
+        follower = Follower(id, secrets.token_hex(8), self._leave, sink)
         task = asyncio.get_running_loop().create_task(self._answer(draft, follower, steps))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -93,6 +94,7 @@ class FakeEdge:
                 return
             for frame in step:
                 follower.feed(_frame(follower.id, frame, counts))
+            follower.flush()
 
 
 def _head(request: Request) -> Head:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from inferno_core.acceptance import Acceptance, Accepted
 from inferno_core.errors import InfernoError, Unavailable
@@ -12,17 +13,38 @@ MAX_BUFFERED_BYTES = 4 << 20
 """What may wait for a slow reader. One that lags further is cut, since memory is everybody's."""
 
 
+class Sink(Protocol):
+    """Hears one generation as it is read, in the event loop: once for all that a batch of the log has for it.
+
+    It must not wait, and what it raises cuts its reader alone.
+    """
+
+    def began(self, head: Head) -> None:
+        """A worker speaks: the first one, or one that took over."""
+        ...
+
+    def heard(self, frames: Sequence[Accepted]) -> None:
+        """What was accepted, in order, each once."""
+        ...
+
+    def cut(self, error: InfernoError) -> None:
+        """There will be nothing more."""
+        ...
+
+
 class Follower:
     """A reader's view of the generation `id`, fed with its records in the order of their partition.
 
-    `head` is None until a worker speaks. One task may call `next` at a time.
+    `head` is None until a worker speaks. One task may call `next` at a time; where there is a `sink`, all goes there
+    instead, and there is nothing to wait for.
     """
 
-    def __init__(self, id: str, reader: str, leave: "Callable[[Follower], None]") -> None:
+    def __init__(self, id: str, reader: str, leave: "Callable[[Follower], None]", sink: Sink | None = None) -> None:
         self.id = id
         self.reader = reader
         self.head: Head | None = None
         self._leave = leave
+        self._sink = sink
         self._acceptance = Acceptance()
         self._buffer: list[Accepted] = []
         self._buffered_bytes = 0
@@ -59,7 +81,7 @@ class Follower:
         self._close()
 
     def feed(self, record: ReplyRecord) -> None:
-        """Take the generation's next record of its reply partition."""
+        """Take the generation's next record of its reply partition; `flush` follows behind the last one of a batch."""
         if self._error is not None:
             return
         accepted = self._acceptance.read(record)
@@ -67,6 +89,19 @@ class Follower:
             self._keep(accepted)
         elif isinstance(record, Head) and record.epoch == self._acceptance.epoch:
             self.head = record
+            if self._sink is not None:
+                self._sink.began(record)
+
+    def flush(self) -> None:
+        """Give on what was fed."""
+        if self._sink is None:
+            self._wake()
+        elif self._buffer:
+            taken, self._buffer = self._buffer, []
+            try:
+                self._sink.heard(taken)
+            except InfernoError as error:
+                self.cut(error)
 
     def cut(self, error: InfernoError) -> None:
         """Give this reader nothing more than `error`.
@@ -77,6 +112,8 @@ class Follower:
         self._buffer.clear()
         self._wake()
         self._close()
+        if self._sink is not None:
+            self._sink.cut(error)
 
     def _close(self) -> None:
         if not self._closed:
@@ -84,12 +121,14 @@ class Follower:
             self._leave(self)
 
     def _keep(self, accepted: Accepted) -> None:
+        if self._sink is not None:
+            self._buffer.append(accepted)
+            return
         self._buffered_bytes += len(accepted.frame.delta)
         if len(self._buffer) >= MAX_BUFFERED_FRAMES or self._buffered_bytes > MAX_BUFFERED_BYTES:
             self.cut(_too_slow(self._told))
             return
         self._buffer.append(accepted)
-        self._wake()
 
     async def _wait(self, timeout_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -20,7 +20,7 @@ from inferno_stream import kafka, topics
 from inferno_stream.admin import Admin
 from inferno_stream.background import Tasks
 from inferno_stream.edge import Draft
-from inferno_stream.follower import Follower
+from inferno_stream.follower import Follower, Sink
 from inferno_stream.producer import LogProducer
 from inferno_stream.reader import Lost, Read, Reader
 from inferno_stream.topics import Log
@@ -49,6 +49,11 @@ class KafkaEdge:
         self._tasks = Tasks()
         self._begun = AsyncExitStack()
         self._trouble: str | None = "The token log is not read yet."
+
+    @property
+    def waiting(self) -> int:
+        """How many generations are followed here that no engine has taken yet."""
+        return sum(follower.head is None for follower in self._followers.values())
 
     @property
     def healthy(self) -> str | None:
@@ -89,7 +94,7 @@ class KafkaEdge:
     async def _say_farewell(self) -> None:
         await self._producer.close(_FLUSH_S)
 
-    async def submit(self, draft: Draft) -> Follower:
+    async def submit(self, draft: Draft, sink: Sink | None = None) -> Follower:
         """Ask for a generation and follow it.
 
         Raises:
@@ -97,11 +102,11 @@ class KafkaEdge:
             Unavailable: if too many are open, Kafka is away, or it is not known whether it took the request.
 
         """
-        if len(self._followers) >= self._api.max_waiting:
+        if len(self._followers) >= self._api.max_open:
             raise Unavailable("Too many generations are open here; try again soon.", retry_after_s=5)
         p = next(self._spread) % self._log.queue_partitions
         id = address.issue(self._place(p), draft.surface, draft.tenant, self._id_key)
-        follower = Follower(id, secrets.token_hex(8), self._leave)
+        follower = Follower(id, secrets.token_hex(8), self._leave, sink)
         request = codec.encode_queue(draft.request(id, follower.reader, int(time.time() * 1000)))
         self._followers[id] = follower
         sent = asyncio.ensure_future(self._append(p, request))
@@ -169,10 +174,14 @@ class KafkaEdge:
 
     def _dispatch(self, batch: Sequence[Read[list[ReplyRecord]]]) -> None:
         followers = self._followers
+        fed: dict[str, Follower] = {}
         for read in batch:
             for record in read.record or ():
                 if follower := followers.get(record.id):
                     follower.feed(record)
+                    fed[record.id] = follower
+        for follower in fed.values():
+            follower.flush()
 
     def _lost(self, lost: Lost) -> None:
         """The log no longer holds what this reader was to read: its followers can't be told a whole story."""

@@ -64,8 +64,8 @@ class Platform:
         self.settings = settings
         self._stack = stack
 
-    async def edge(self, *, name: str = "api-0", reply_partition: int = 0, max_waiting: int = 4096) -> KafkaEdge:
-        api = ApiSettings(reply_partition=reply_partition, max_waiting=max_waiting)
+    async def edge(self, *, name: str = "api-0", reply_partition: int = 0, max_open: int = 4096) -> KafkaEdge:
+        api = ApiSettings(reply_partition=reply_partition, max_open=max_open)
         edge = KafkaEdge(self.settings, api, name=name, id_key=b"k" * 32)
         await edge.start()
         self._stack.push_async_callback(edge.stop)

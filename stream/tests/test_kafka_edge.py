@@ -27,7 +27,7 @@ async def test_an_id_says_where_its_words_lie(platform: Platform, draft: MakeDra
 
 
 async def test_too_many_open_generations_are_refused(platform: Platform, draft: MakeDraft) -> None:
-    edge = await platform.edge(max_waiting=1)
+    edge = await platform.edge(max_open=1)
     first = await edge.submit(draft())
     with pytest.raises(Unavailable) as refused:
         await edge.submit(draft())

@@ -14,6 +14,7 @@ from inferno_api import app
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
+from inferno_api.parts import Parts
 from inferno_cli import log_records
 from inferno_core.errors import InvalidRequest
 from inferno_core.keys import Key, Secret
@@ -49,7 +50,7 @@ async def run(settings: Settings) -> None:
     async def find(secret: Secret) -> Key | None:
         return await keys.find(database, secret, pepper)
 
-    parts = app.Parts(
+    parts = Parts(
         edge=edge,
         catalogue=Catalogue(lambda: hosts.read(presence)),
         keyring=Keyring(find, pepper=pepper, believed_s=settings.api.key_cache_s),
@@ -63,7 +64,7 @@ async def run(settings: Settings) -> None:
         raise SystemExit("The API did not start; the log above says why.")
 
 
-def _lifespan(parts: app.Parts, edge: KafkaEdge, database: Database, presence: redis.Redis) -> app.Lifespan:
+def _lifespan(parts: Parts, edge: KafkaEdge, database: Database, presence: redis.Redis) -> app.Lifespan:
     """Start what the application stands on, in order, and stop it in the reverse order."""
 
     @asynccontextmanager

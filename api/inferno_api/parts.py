@@ -1,0 +1,24 @@
+"""What the edge is made of."""
+
+from dataclasses import dataclass, field
+
+from inferno_api.catalogue import Catalogue
+from inferno_api.keyring import Keyring
+from inferno_api.metrics import Metrics
+from inferno_core.records import Deadlines
+from inferno_core.settings import ApiSettings
+from inferno_stream.edge import Edge
+from inferno_stream.tracing import NoTracer, Tracer
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts. The root makes them; whoever starts them stops them."""
+
+    edge: Edge
+    catalogue: Catalogue
+    keyring: Keyring
+    metrics: Metrics
+    deadlines: Deadlines
+    settings: ApiSettings
+    tracer: Tracer = field(default_factory=NoTracer)
