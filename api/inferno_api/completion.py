@@ -4,13 +4,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from inferno_api.sampling import Sampling, TokenId
+from inferno_api import texts
+from inferno_api.sampling import MAX_CHOICES, Sampling
+from inferno_api.texts import Texts
+
+DEFAULT_TOKENS = 16
+"""How many tokens an answer has at most where the request says nothing, as OpenAI has it."""
 
 
 class CompletionBody(Sampling, kw_only=True, omit_defaults=True):
-    """A text that is to be continued: as a string, or as its token ids."""
+    """Texts that are to be continued. Choice `index` continues prompt `index // n`."""
 
-    prompt: str | Annotated[list[str | TokenId | Annotated[list[TokenId], Meta(min_length=1)]], Meta(min_length=1)]
+    prompt: Texts
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     echo: bool | None = None
     suffix: str | None = None
@@ -18,22 +23,17 @@ class CompletionBody(Sampling, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.prompt = _single(self.prompt)
-        if self.best_of not in {None, self.choices}:
-            raise ValueError(f"`best_of` is {self.best_of} and `n` {self.choices}, where they have to be equal")
+        texts.check("prompt", self.prompt, MAX_CHOICES)
+        if self.choices > MAX_CHOICES:
+            raise ValueError(
+                f"`prompt` and `n` ask for {self.choices} answers; at most {MAX_CHOICES} are given at once"
+            )
+        if self.best_of not in {None, self.n or 1}:
+            raise ValueError(f"`best_of` is {self.best_of} and `n` {self.n or 1}, where they have to be equal")
+        if self.max_tokens is None:
+            self.max_tokens = DEFAULT_TOKENS
 
-
-def _single(prompt: str | list[str | int | list[int]]) -> str | list[str | int | list[int]]:
-    """Unwrap a list that holds one prompt; token ids stay a list.
-
-    An answer's id is its one generation's, so several prompts are as many requests.
-    """
-    if isinstance(prompt, str) or all(isinstance(item, int) for item in prompt):
-        return prompt
-    if len(prompt) > 1:
-        raise ValueError(f"`prompt` is a list of {len(prompt)} items; send each prompt as a request of its own")
-    only = prompt[0]
-    if isinstance(only, list):
-        return [*only]
-    assert isinstance(only, str), "a list of one number is token ids"
-    return only
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for, those to all prompts together."""
+        return (self.n or 1) * texts.count(self.prompt)

@@ -8,12 +8,13 @@ from starlette.types import Receive, Scope, Send
 
 from inferno_api import exchange, failures, validation
 from inferno_api.admission import Admission
+from inferno_api.asked import Asked
 from inferno_api.chat import ChatBody
 from inferno_api.completion import CompletionBody
 from inferno_api.connection import held, read_body
+from inferno_api.embedding import EmbeddingBody
 from inferno_api.folding import Folding
 from inferno_api.metrics import Metrics
-from inferno_api.sampling import Sampling
 from inferno_api.streaming import KEEPALIVE, EventStream, error_event
 from inferno_core.acceptance import Accepted
 from inferno_core.errors import InfernoError
@@ -26,9 +27,10 @@ FIRST_FRAME_S = 1.0
 _SLACK_S = 15.0
 """How much longer than a generation's whole deadline its reader waits, since the worker ends it and says why."""
 
-_DECODE: dict[Surface, Callable[[bytes], Sampling]] = {
+_DECODE: dict[Surface, Callable[[bytes], Asked]] = {
     "chat": msgspec.json.Decoder(ChatBody).decode,
     "completion": msgspec.json.Decoder(CompletionBody).decode,
+    "embedding": msgspec.json.Decoder(EmbeddingBody).decode,
 }
 
 
@@ -61,7 +63,7 @@ class Generations:
         follower = await self._edge.submit(draft)
         exchange.of(scope).generation_id = follower.id
         reading = Reading(follower, draft, self._metrics, started)
-        answer = Streamed if body.stream else Whole
+        answer = Streamed if body.streams else Whole
         with self._metrics.in_flight.labels(self._surface).track_inprogress():
             try:
                 await answer(reading, send, self._keepalive_s).give(receive)

@@ -9,9 +9,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from inferno_api.asked import Asked
+from inferno_api.texts import TokenId
+
+MAX_CHOICES = 128
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Positive = Annotated[int, Meta(ge=1)]
-TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 StopText = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
@@ -32,10 +35,9 @@ class StreamOptions(Struct, frozen=True, omit_defaults=True):
     include_usage: bool | None = None
 
 
-class Sampling(Struct, kw_only=True, omit_defaults=True):
+class Sampling(Asked, kw_only=True, omit_defaults=True):
     """The parameters that chat and plain completions share."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=256, description="Name of a model in /v1/models.")]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
@@ -47,7 +49,6 @@ class Sampling(Struct, kw_only=True, omit_defaults=True):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=1024)] | None = None
-    user: str | None = None
 
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -61,13 +62,22 @@ class Sampling(Struct, kw_only=True, omit_defaults=True):
     spaces_between_special_tokens: bool | None = None
     structured_outputs: dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
-    priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
 
     def __post_init__(self) -> None:
         if self.stream_options is not None and not self.stream:
             raise ValueError("`stream_options` is only allowed with `stream`: true")
         bound_size("structured_outputs", self.structured_outputs)
         bound_size("response_format", self.response_format)
+
+    @property
+    def own_seed(self) -> int | None:
+        """The seed that the client chose; None: any."""
+        return self.seed
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is told as it comes."""
+        return bool(self.stream)
 
     @property
     def choices(self) -> int:

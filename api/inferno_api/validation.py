@@ -6,10 +6,10 @@ from typing import TypeVar
 
 import msgspec
 
-from inferno_api.sampling import Sampling
+from inferno_api.asked import Asked
 from inferno_core.errors import InvalidRequest
 
-Body = TypeVar("Body", bound=Sampling)
+Body = TypeVar("Body", bound=Asked)
 
 _SHOWN_CHARS = 80
 _PLACE = re.compile(r"^(?P<why>.*?)(?: - at `(?:key` in `)?\$(?P<path>.*)`)?$", re.DOTALL)

@@ -1,0 +1,16 @@
+import pytest
+
+from inferno_api import texts
+from inferno_api.texts import Texts
+
+
+@pytest.mark.parametrize(("value", "count"), [("", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1], [2], [3]], 3)])
+def test_a_list_of_token_ids_is_one_text(value: Texts, count: int) -> None:
+    assert texts.count(value) == count
+    texts.check("prompt", value, count)
+
+
+@pytest.mark.parametrize("value", [["a", 1], [1, "a"], [[1], "a"], ["a", [1]], [1, [1]]])
+def test_unlike_items_are_refused(value: Texts) -> None:
+    with pytest.raises(ValueError, match="`prompt` mixes"):
+        texts.check("prompt", value, 5)
