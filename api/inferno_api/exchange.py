@@ -1,10 +1,12 @@
 """What is known of one request while it is answered: log line, metrics, spans and headers are all made from it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from inferno_core.acceptance import Accepted
 from inferno_core.records import Final, Head, Surface
 from inferno_core.trace import TraceContext
 
@@ -37,6 +39,17 @@ class Exchange:
     frames: int = 0
     final: Final | None = None
     outcome: str = ""
+
+    def heard(self, frames: Sequence[Accepted]) -> None:
+        """Note what came of the generation, once for what a batch of the log has of it."""
+        now = time.perf_counter()
+        self.frames += len(frames)
+        if self.first is None and any(frame.token_index >= 0 for frame in frames):
+            self.first = now
+        self.last = now
+        if (final := frames[-1].frame.final) is not None:
+            self.final = final
+            self.outcome = final.outcome.value
 
 
 def of(scope: Scope) -> Exchange:
