@@ -4,19 +4,27 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 from starlette.types import Scope
 
+from inferno_api.histogram import Series
 from inferno_core.acceptance import Accepted
 from inferno_core.records import Final, Head, Surface
 from inferno_core.trace import TraceContext
+from inferno_stream.edge import Draft
+
+_TOLD = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "seed", "max_tokens", "n")
+"""The parameters that spans tell: numbers alone, never content."""
 
 
 @dataclass(slots=True)
 class Exchange:
     """One request and its answer. Times are of `time.perf_counter`, in seconds, and None until that has happened.
 
-    `model` and `version` are names of the catalogue's, never what a client wrote. `outcome` is how the generation
-    ended, or its reader; `code` the error's that the client was told.
+    `trace` is the request's own span and `parent` its caller's. `model` and `version` are names of the catalogue's,
+    never what a client wrote. `admitted` is when the request stood in the log, `head` the first worker's, `first` and
+    `last` when words came, `gaps` observes the time between. `outcome` is how the generation ended, or its reader;
+    `code` the error's that the client was told.
     """
 
     request_id: str
@@ -31,25 +39,59 @@ class Exchange:
     model: str = ""
     version: str = ""
     stream: bool = False
+    parameters: dict[str, float] = field(default_factory=dict)
     generation_id: str = ""
     admitted: float | None = None
     head: Head | None = None
+    takeovers: int = 0
     first: float | None = None
     last: float | None = None
+    gaps: Series | None = None
     frames: int = 0
     final: Final | None = None
+    finishes: tuple[str, ...] = ()
     outcome: str = ""
+
+    @property
+    def traceparent(self) -> str:
+        """What those who work for this request are to be told of its trace, as W3C's header says it; or nothing."""
+        context = self.trace or self.parent
+        return context.traceparent if context is not None else ""
+
+    def opened(self, draft: Draft, body: Struct, *, stream: bool) -> None:
+        """Note what is asked for, once it is admitted."""
+        self.surface, self.model, self.version, self.stream = draft.surface, draft.model, draft.version, stream
+        if self.trace is not None and self.trace.sampled:
+            asked = {name: getattr(body, name, None) for name in _TOLD}
+            self.parameters = {name: value for name, value in asked.items() if isinstance(value, int | float)}
+
+    def began(self, head: Head) -> None:
+        """Note that a worker speaks: the first one, or one that took over."""
+        if self.head is None:
+            self.head = head
+        else:
+            self.takeovers += 1
 
     def heard(self, frames: Sequence[Accepted]) -> None:
         """Note what came of the generation, once for what a batch of the log has of it."""
-        now = time.perf_counter()
         self.frames += len(frames)
-        if self.first is None and any(frame.token_index >= 0 for frame in frames):
+        spoke = False
+        for frame, index in frames:
+            spoke = spoke or index >= 0
+            if frame.finish is not None:
+                self.finishes += (frame.finish,)
+            if frame.final is not None:
+                self.final = frame.final
+                self.outcome = frame.final.outcome.value
+        if spoke:
+            self._spoke(time.perf_counter())
+
+    def _spoke(self, now: float) -> None:
+        if self.last is None:
             self.first = now
+        elif self.gaps is not None:
+            self.gaps.observe(now - self.last)
         self.last = now
-        if (final := frames[-1].frame.final) is not None:
-            self.final = final
-            self.outcome = final.outcome.value
 
 
 def of(scope: Scope) -> Exchange:
