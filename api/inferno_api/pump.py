@@ -13,7 +13,7 @@ from inferno_api.keepalive import Ticker
 from inferno_api.outlet import Outlet
 from inferno_api.streaming import KEEPALIVE, EventStream, error_event
 from inferno_core.acceptance import Accepted
-from inferno_core.errors import DeadlineExceeded, InfernoError, Unavailable
+from inferno_core.errors import InfernoError, Unavailable
 from inferno_core.records import Head
 from inferno_core.settings import ApiSettings
 from inferno_stream.edge import Draft, Follower
@@ -21,9 +21,8 @@ from inferno_stream.edge import Draft, Follower
 FIRST_FRAME_S = 1.0
 """How long the status line waits for the first frame or an error, in seconds."""
 
-_QUEUE_SLACK_S = 10.0
-_WHOLE_SLACK_S = 15.0
-"""How much longer than a deadline its reader waits, in seconds, since the worker ends the generation and says why."""
+_WRITE_S = 60.0
+"""How much longer than the generation a client may take, in seconds."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -68,8 +67,7 @@ class Pump:
 
     def began(self, head: Head) -> None:
         """A worker speaks."""
-        if self._exchange.head is None:
-            self._exchange.head = head
+        self._exchange.began(head)
 
     def heard(self, frames: Sequence[Accepted]) -> None:
         """Write words to the client, or keep them until it has the status line."""
@@ -103,7 +101,7 @@ class Pump:
         """
         self._id = follower.id
         try:
-            async with held(receive, self._draft.deadlines.whole_s + _WHOLE_SLACK_S):
+            async with held(receive, self._draft.deadlines.whole_s + _WRITE_S):
                 await self._begin(scope, send)
                 await self._finish()
         except InfernoError as error:
@@ -186,17 +184,14 @@ class Pump:
         self._news.set()
 
     def tick(self, now: float) -> None:
-        """Send a comment where nothing was said for long; give up a client that takes nothing, and a silent queue."""
+        """Send a comment where nothing was said for long, and give up a client that takes nothing."""
         assert self._outlet is not None
-        exchange = self._exchange
-        self._spoken = max(self._spoken, exchange.last or 0.0)
+        self._spoken = max(self._spoken, self._exchange.last or 0.0)
         taken = self._written_bytes - self._outlet.unsent_bytes
         if taken != self._taken_bytes or not self._outlet.unsent_bytes:
             self._taken_bytes, self._moved = taken, now
         if now - self._moved > self._settings.slow_reader_s:
             self.cut(self._too_slow())
-        elif exchange.head is None and now - exchange.started > self._draft.deadlines.queue_s + _QUEUE_SLACK_S:
-            self.cut(DeadlineExceeded("No engine took the request before its deadline. Try again later."))
         elif now - self._spoken >= self._settings.keepalive_s and not self._outlet.is_full:
             self._spoken = now
             self._outlet.write(KEEPALIVE)
@@ -216,6 +211,7 @@ class Pump:
                 id=self._id,
                 created=head.created if head is not None else int(time.time()),
                 model=draft.model,
+                fingerprint=head.fingerprint if head is not None else "",
                 include_usage=draft.include_usage,
             )
         return self._events

@@ -20,8 +20,11 @@ _OBJECTS: dict[Surface, str] = {"chat": "chat.completion.chunk", "completion": "
 class EventStream:
     """Renders one generation for one connection."""
 
-    def __init__(self, surface: Surface, *, id: str, created: int, model: str, include_usage: bool) -> None:
-        envelope = msgspec.json.encode({"id": id, "object": _OBJECTS[surface], "created": created, "model": model})
+    def __init__(
+        self, surface: Surface, *, id: str, created: int, model: str, fingerprint: str, include_usage: bool
+    ) -> None:
+        facts = {"id": id, "object": _OBJECTS[surface], "created": created, "model": model}
+        envelope = msgspec.json.encode(facts | {"system_fingerprint": fingerprint or None})
         self._head = b"data: " + envelope[:-1] + b',"choices":['
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._include_usage = include_usage

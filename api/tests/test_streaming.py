@@ -11,7 +11,7 @@ def accepted(delta: bytes, token_index: int) -> Accepted:
 
 
 def stream(*, include_usage: bool = False) -> EventStream:
-    return EventStream("chat", id="chatcmpl-1", created=7, model='m"x', include_usage=include_usage)
+    return EventStream("chat", id="chatcmpl-1", created=7, model='m"x', fingerprint="fp", include_usage=include_usage)
 
 
 def test_a_delta_goes_out_as_the_bytes_that_came() -> None:
@@ -23,6 +23,7 @@ def test_a_delta_goes_out_as_the_bytes_that_came() -> None:
         "object": "chat.completion.chunk",
         "created": 7,
         "model": 'm"x',
+        "system_fingerprint": "fp",
         "choices": [{"index": 0, "delta": {"content": "é 🔥"}}],
         "token_index": 4,
     }
