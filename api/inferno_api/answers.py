@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from inferno_core.records import Usage
 
@@ -22,26 +22,128 @@ class TokenCounts(Struct, frozen=True):
     prompt_tokens_details: CachedTokens
 
 
+class PromptCounts(Struct, frozen=True):
+    """What the engine counted, in tokens, where it wrote nothing."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class TopLogprob(Struct, frozen=True):
+    """A token that might have stood at a place, and the natural logarithm of its probability."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class TokenLogprob(TopLogprob, frozen=True, kw_only=True):
+    """The token that stands at a place, and the likeliest of that place."""
+
+    top_logprobs: list[TopLogprob]
+
+
+class ChatLogprobs(Struct):
+    """Log-probabilities of a chat's answer, token by token."""
+
+    content: list[TokenLogprob] | None = None
+    refusal: list[TokenLogprob] | None = None
+
+
+class TextLogprobs(Struct):
+    """Log-probabilities of a completion, in columns. The first token of an echoed prompt has none: null."""
+
+    text_offset: list[int]
+    token_logprobs: list[float | None]
+    tokens: list[str]
+    top_logprobs: list[dict[str, float] | None]
+
+
+class FunctionCall(Struct):
+    """Which function the model wants called. `arguments` is JSON as the model wrote it; check it before use."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(Struct):
+    """A call that the model wants made; answer it in a message of role `tool` with this `id`."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCall
+
+
+class AssistantMessage(Struct, kw_only=True):
+    """What the model says. Its reasoning stands under both names that clients read, if it told any."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str | None
+    refusal: str | None = None
+    reasoning: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCall] | UnsetType = UNSET
+
+
+class ChatChoice(Struct, kw_only=True):
+    """One answer to a chat. `stop_reason` is the stop string or token that ended it."""
+
+    index: int
+    message: AssistantMessage
+    logprobs: ChatLogprobs | None
+    finish_reason: str | None
+    stop_reason: int | str | UnsetType | None = UNSET
+
+
+class TextChoice(Struct, kw_only=True):
+    """One continuation; `index // n` is the place of the prompt that it continues."""
+
+    index: int
+    text: str
+    logprobs: TextLogprobs | None
+    finish_reason: str | None
+    stop_reason: int | str | UnsetType | None = UNSET
+
+
 class ChatCompletion(Struct, frozen=True, kw_only=True):
-    """A whole answer of the chat surface. Each choice has `index`, `message`, `logprobs` and `finish_reason`."""
+    """A whole answer of the chat surface."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
-    choices: list[dict[str, Any]]
+    system_fingerprint: str | None
+    choices: list[ChatChoice]
     usage: TokenCounts | None
 
 
 class TextCompletion(Struct, frozen=True, kw_only=True):
-    """A whole answer of the completion surface. Each choice has `index`, `text`, `logprobs` and `finish_reason`."""
+    """A whole answer of the completion surface."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"
     created: int
     model: str
-    choices: list[dict[str, Any]]
+    system_fingerprint: str | None
+    choices: list[TextChoice]
     usage: TokenCounts | None
+
+
+class Embedding(Struct, frozen=True, kw_only=True):
+    """The vector of one input: its numbers, or their 32-bit floats in base64 where that was asked for."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingList(Struct, frozen=True, kw_only=True):
+    """The vectors of all inputs, in their order."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: PromptCounts | None
 
 
 class ChatChunk(Struct, frozen=True, kw_only=True):
@@ -55,6 +157,7 @@ class ChatChunk(Struct, frozen=True, kw_only=True):
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     created: int
     model: str
+    system_fingerprint: str | None = None
     choices: list[dict[str, Any]]
     token_index: int | None
     usage: TokenCounts | None = None
@@ -67,6 +170,7 @@ class TextChunk(Struct, frozen=True, kw_only=True):
     object: Literal["text_completion"] = "text_completion"
     created: int
     model: str
+    system_fingerprint: str | None = None
     choices: list[dict[str, Any]]
     token_index: int | None
     usage: TokenCounts | None = None

@@ -12,13 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
 
 from inferno_api import control
-from inferno_api.admission import Admission
 from inferno_api.authentication import Authentication
 from inferno_api.generations import Generations
+from inferno_api.keepalive import Ticker
 from inferno_api.middleware import Errors, Measure, RequestId
 from inferno_api.models import Models
 from inferno_api.parts import Parts
-from inferno_core.records import Surface
+from inferno_api.surfaces import SURFACES
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -57,25 +57,14 @@ def build(parts: Parts, lifespan: Lifespan = _nothing_to_start) -> Starlette:
 def _inference(parts: Parts) -> list[Route]:
     """Route the inference surface; each route names the endpoint that a key's scope must hold."""
     models = Models(parts.catalogue)
+    ticker = Ticker(parts.settings.keepalive_s)
 
     def route(endpoint: str, method: str, path: str, handler: Callable[..., object]) -> Route:
         guard = Middleware(Authentication, keyring=parts.keyring, endpoint=endpoint)
         return Route(path, handler, methods=[method], name=endpoint, middleware=[guard])
 
     return [
-        route("chat.completions", "POST", "/chat/completions", _generations(parts, "chat")),
-        route("completions", "POST", "/completions", _generations(parts, "completion")),
+        *(route(kind.endpoint, "POST", kind.path, Generations(kind, parts, ticker)) for kind in SURFACES),
         route("models", "GET", "/models", models.list),
         route("models", "GET", "/models/{model:path}", models.show),
     ]
-
-
-def _generations(parts: Parts, surface: Surface) -> Generations:
-    return Generations(
-        surface,
-        edge=parts.edge,
-        admission=Admission(parts.catalogue, parts.deadlines),
-        metrics=parts.metrics,
-        max_body_bytes=parts.settings.max_body_bytes,
-        keepalive_s=parts.settings.keepalive_s,
-    )

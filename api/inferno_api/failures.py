@@ -93,8 +93,12 @@ def _type(status: int) -> str:
 
 
 def _headers(error: InfernoError) -> dict[str, str]:
+    headers: dict[str, str] = {}
     if isinstance(error, Unauthenticated):
-        return {"www-authenticate": "Bearer"}
+        headers["www-authenticate"] = "Bearer"
     if error.status in {429, 503}:
-        return {"retry-after": str(error.retry_after_s or _RETRY_AFTER_S)}
-    return {}
+        headers["retry-after"] = str(error.retry_after_s or _RETRY_AFTER_S)
+    if error.should_retry is not None:
+        # OpenAI's clients follow this before any rule of their own about statuses.
+        headers["x-should-retry"] = "true" if error.should_retry else "false"
+    return headers

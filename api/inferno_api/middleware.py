@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inferno_api import exchange as exchanges
 from inferno_api import failures
+from inferno_api import headers as answered
 from inferno_api.connection import ClientGone, Inbox
 from inferno_api.exchange import Exchange
 from inferno_api.metrics import Metrics
@@ -122,7 +123,8 @@ class Errors:
             known, headers = _known(scope, error)
             exchanges.of(scope).code = known.code
             await inbox.discard()
-            await failures.respond(known, headers)(scope, receive, send)
+            told = answered.failed(exchanges.of(scope)) | headers
+            await failures.respond(known, told)(scope, receive, send)
 
 
 def _known(scope: Scope, error: Exception) -> tuple[InfernoError, dict[str, str]]:

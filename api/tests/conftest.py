@@ -1,6 +1,7 @@
 """The production application over a scripted log, reached as clients reach it."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncGenerator, Callable, Iterable
 
 import httpx
@@ -57,6 +58,11 @@ class World:
         """Let these models be hosted."""
         self.models = list(models)
         await self.parts.catalogue.refresh()
+
+    def wait(self, **seconds: float) -> None:
+        """Change the deadlines."""
+        self.parts = dataclasses.replace(self.parts, deadlines=Deadlines(**seconds))
+        self.app = app.build(self.parts)
 
     def allow(self, **changes: object) -> None:
         """Change what the key allows."""

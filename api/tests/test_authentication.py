@@ -9,6 +9,7 @@ from inferno_core import keys
 PATHS = [
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/completions"),
+    ("POST", "/v1/embeddings"),
     ("GET", "/v1/models"),
     ("GET", "/v1/models/smollm2"),
     ("GET", "/api/consumer/v1/models"),

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineFailed, Unavailable
@@ -83,6 +84,51 @@ async def test_the_whole_answer_says_what_the_stream_says(
     }
 
 
+async def test_the_headers_tell_where_the_time_went(client: httpx.AsyncClient) -> None:
+    for stream in (True, False):
+        answer = await client.post("/v1/chat/completions", json={**CHAT, "stream": stream})
+        assert answer.headers["x-inferno-model-version"] == "1"
+        assert int(answer.headers["x-inferno-queue-ms"]) >= 0
+        assert int(answer.headers["x-inferno-overhead-ms"]) >= 0
+
+
+async def test_texts_are_embedded(client: httpx.AsyncClient, world: Any) -> None:
+    def vector(index: int, final: Final | None = None) -> EngineFrame:
+        delta = {"object": "embedding", "index": index, "embedding": [0.25, index]}
+        return EngineFrame(index, (), msgspec.json.encode(delta), "stop", final)
+
+    end = Final(Outcome.FINISHED, usage=Usage(5, 0))
+    world.script = lambda draft: [[vector(1)], [vector(0, end)]]
+    await world.show(replace(world.models[1], tasks=("embedding",)))
+    answer = await client.post("/v1/embeddings", json={"model": "smollm2", "input": ["a", "b"]})
+    assert answer.json() == {
+        "object": "list",
+        "data": [{"object": "embedding", "index": index, "embedding": [0.25, index]} for index in (0, 1)],
+        "model": "smollm2",
+        "usage": {"prompt_tokens": 5, "total_tokens": 5},
+    }
+    assert msgspec.json.decode(world.edge.submitted[0].body) == {"model": "smollm2", "input": ["a", "b"]}
+
+
+async def test_a_model_that_does_not_embed_says_so(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/embeddings", json={"model": "smollm2", "input": "a"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
+    assert "embedding" in answer.json()["error"]["message"]
+
+
+async def test_each_prompt_has_its_own_choices(client: httpx.AsyncClient, world: Any) -> None:
+    await client.post("/v1/completions", json={**TEXT, "prompt": ["a", "b"], "n": 3})
+    assert world.edge.submitted[0].n == 6
+    assert msgspec.json.decode(world.edge.submitted[0].body)["prompt"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/files", "/v1/batches", "/api/consumer/v1/responses"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_what_comes_later_is_not_here(client: httpx.AsyncClient, path: str, method: str) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
 async def test_both_families_of_paths_are_the_same(client: httpx.AsyncClient) -> None:
     assert (await client.post("/api/consumer/v1/chat/completions", json=CHAT)).status_code == 200
     assert (await client.get("/api/consumer/v1/models")).status_code == 200
@@ -102,6 +148,8 @@ async def test_an_early_failure_is_a_status(
     assert error["code"] == (code if code != "new" else "engine_failed")
     assert (error["message"], error["param"]) == ("It failed.", "messages")
     assert ("retry-after" in answer.headers) == (status == 503)
+    assert answer.headers.get("x-should-retry") == ("false" if status == 500 else None)
+    assert answer.headers["x-inferno-model-version"] == "1"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.EXPIRED, Outcome.CANCELLED, Outcome.POISONED])
@@ -121,7 +169,7 @@ async def test_a_late_failure_comes_inside_the_stream(client: httpx.AsyncClient,
     assert word["choices"][0]["delta"]["content"] == "Hello"
     assert error["error"]["code"] == "worker_lost"
     whole = await client.post("/v1/chat/completions", json=CHAT)
-    assert whole.status_code == 503
+    assert (whole.status_code, whole.headers["x-should-retry"]) == (503, "false")
 
 
 async def test_a_reader_that_is_cut_is_told(client: httpx.AsyncClient, world: Any) -> None:
@@ -202,6 +250,17 @@ class Caller:
 
 
 @pytest.mark.parametrize("stream", [True, False])
+async def test_a_request_that_no_worker_takes_ends_all_the_same(world: Any, stream: bool) -> None:
+    world.script = lambda draft: []
+    world.edge.speaks = False
+    world.wait(queue_s=-9.9)
+    async with world.client() as client:
+        answer = await client.post("/v1/chat/completions", json={**CHAT, "stream": stream})
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (504, "false")
+    assert len(world.edge.detached) == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
 async def test_a_hang_up_while_waiting_leaves_at_once(world: Any, stream: bool) -> None:
     world.script = lambda draft: []
     caller = Caller(world, {**CHAT, "stream": stream})
@@ -248,6 +307,3 @@ async def test_the_figures_tell_of_it(client: httpx.AsyncClient, world: Any) -> 
     route = 'route="/v1/chat/completions"'
     assert f'inferno_http_requests_total{{code="",{route},status="200"}} 1.0' in text
     assert f'inferno_http_requests_total{{code="engine_failed",{route},status="500"}} 1.0' in text
-    assert 'inferno_time_to_first_token_seconds_count{model="smollm2",surface="chat"} 1.0' in text
-    assert 'inferno_generation_duration_seconds_count{model="smollm2",outcome="finished",surface="chat"} 1.0' in text
-    assert 'inferno_generations_in_flight{surface="chat"} 0.0' in text

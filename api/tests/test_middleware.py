@@ -14,7 +14,7 @@ CHAT = {"model": "smollm2", "messages": [{"role": "user", "content": "a private 
         ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/v1/nowhere", 404, "not_found"),
         ("GET", "/v1/models/", 404, "model_not_found"),
-        ("POST", "/v1/embeddings", 404, "not_found"),
+        ("POST", "/v1/responses", 404, "not_found"),
         ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
         ("DELETE", "/healthz", 405, "method_not_allowed"),
         ("POST", "/v1/chat/completions", 400, "invalid_request"),

@@ -47,7 +47,8 @@ class FakeEdge:
     """An `Edge` without Kafka: each submitted draft is answered by `script`, a step at each turn of the loop.
 
     An error in a script is raised by `submit` if it comes first, else it cuts the reader. `submitted` and `detached`
-    tell what was asked for, and which ids were left before their end. `healthy` and `waiting` may be set.
+    tell what was asked for, and which ids were left before their end. `healthy` and `waiting` may be set, and that no
+    worker `speaks`.
     """
 
     def __init__(self, script: Script) -> None:
@@ -57,6 +58,7 @@ class FakeEdge:
         self.detached: list[str] = []
         self.healthy: str | None = None
         self.waiting = 0
+        self.speaks = True
 
     async def start(self) -> None:
         """Nothing to begin."""
@@ -75,9 +77,10 @@ class FakeEdge:
         place = Address(incarnation=b"fake", topic=0, p=0, known=0, r=0, reply_from=0)
         id = address.issue(place, draft.surface, draft.tenant, b"fake" * 8)
         follower = Follower(id, secrets.token_hex(8), self._leave, sink)
-        task = asyncio.get_running_loop().create_task(self._answer(draft, follower, steps))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if self.speaks:
+            task = asyncio.get_running_loop().create_task(self._answer(draft, follower, steps))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return follower
 
     def _leave(self, follower: Follower) -> None:
