@@ -34,3 +34,15 @@ def child(parent: TraceContext) -> TraceContext:
 def root(*, sampled: bool) -> TraceContext:
     """Name the first span of a new trace."""
     return TraceContext(secrets.token_hex(16), secrets.token_hex(8), sampled)
+
+
+def descend(traceparent: str, ratio: float) -> TraceContext:
+    """Name a span below `traceparent`, or, where that is none, the first of a new trace: one in `1 / ratio` is sampled.
+
+    The choice is made by the trace's own id, so that all who see the trace would choose alike.
+    """
+    parent = parse(traceparent)
+    if parent is not None:
+        return child(parent)
+    begun = root(sampled=True)
+    return begun._replace(sampled=int(begun.trace_id[16:], 16) < ratio * 2**64)

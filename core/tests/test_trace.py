@@ -40,3 +40,13 @@ def test_a_child_stays_in_its_trace():
     assert (child.trace_id, child.sampled) == (parent.trace_id, False)
     assert child.span_id != parent.span_id
     assert trace.parse(child.traceparent) == child
+
+
+def test_a_caller_chooses_what_is_sampled_and_else_a_share_of_traces_is():
+    parent = trace.root(sampled=False)
+    assert trace.descend(parent.traceparent, 1.0).trace_id == parent.trace_id
+    assert not trace.descend(parent.traceparent, 1.0).sampled
+    assert trace.descend(trace.root(sampled=True).traceparent, 0.0).sampled
+    assert trace.descend("nonsense", 1.0).sampled
+    assert not trace.descend("", 0.0).sampled
+    assert 0 < sum(trace.descend("", 0.5).sampled for _ in range(1000)) < 1000

@@ -41,12 +41,16 @@ class Claimed(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """A request, in the name of the owner of `partition` under `epoch`; to be gone on with after `history`, if any."""
+    """A request, in the name of the owner of `partition` under `epoch`; to be gone on with after `history`, if any.
+
+    `trace` is the W3C traceparent of the span that asks, or empty.
+    """
 
     request: Request
     partition: str
     epoch: int
     history: History | None = None
+    trace: str = ""
 
 
 class Receipt:

@@ -78,5 +78,5 @@ class Hearers(dict[int, Hearer]):
 def _final(ending: Ending) -> Final | None:
     """Say how a generation ended; None if its engine was lost, which is no end."""
     if ending.failure is None:
-        return Final(Outcome.FINISHED, usage=ending.usage)
+        return Final(Outcome.FINISHED, usage=ending.usage, phases=ending.phases)
     return None if ending.failure.code == EngineLost.code else Final(Outcome.FAILED, ending.failure)

@@ -7,9 +7,11 @@ import time
 import zlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import count
 
 from confluent_kafka import KafkaException
+from msgspec.structs import replace
 
 from inferno_core import address, codec
 from inferno_core.address import Address
@@ -21,9 +23,11 @@ from inferno_stream.admin import Admin
 from inferno_stream.background import Tasks
 from inferno_stream.edge import Draft
 from inferno_stream.follower import Follower, Sink
-from inferno_stream.producer import LogProducer
+from inferno_stream.producer import Headers, LogProducer
 from inferno_stream.reader import Lost, Read, Reader
+from inferno_stream.spans import Sending
 from inferno_stream.topics import Log
+from inferno_stream.tracing import NoTracer, Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +42,10 @@ class KafkaEdge:
     `id_key` signs the ids of generations.
     """
 
-    def __init__(self, settings: KafkaSettings, api: ApiSettings, *, name: str, id_key: bytes) -> None:
+    def __init__(
+        self, settings: KafkaSettings, api: ApiSettings, tracer: Tracer | None = None, *, name: str, id_key: bytes
+    ) -> None:
+        self._tracer: Tracer = tracer or NoTracer()
         self._settings = settings
         self._api = api
         self._name = name
@@ -107,9 +114,12 @@ class KafkaEdge:
         p = next(self._spread) % self._log.queue_partitions
         id = address.issue(self._place(p), draft.surface, draft.tenant, self._id_key)
         follower = Follower(id, secrets.token_hex(8), self._leave, sink)
+        sending = Sending(self._tracer, draft.trace)
+        draft = replace(draft, trace=sending.traceparent)
         request = codec.encode_queue(draft.request(id, follower.reader, int(time.time() * 1000)))
         self._followers[id] = follower
-        sent = asyncio.ensure_future(self._append(p, request))
+        sent = asyncio.ensure_future(self._append(p, request, sending.headers))
+        sent.add_done_callback(partial(sending.done, self._settings.queue_topic, p, id))
         try:
             await self._acknowledged(sent)
         except BaseException:
@@ -146,8 +156,8 @@ class KafkaEdge:
             reply_from=self._reader.position(self._r),
         )
 
-    async def _append(self, p: int, value: bytes) -> None:
-        offset = await self._producer.send(self._settings.queue_topic, p, value)
+    async def _append(self, p: int, value: bytes, headers: Headers = ()) -> None:
+        offset = await self._producer.send(self._settings.queue_topic, p, value, headers)
         self._known[p] = max(self._known.get(p, 0), offset + 1)
 
     async def _leave_after(self, sent: "asyncio.Future[None]", follower: Follower) -> None:

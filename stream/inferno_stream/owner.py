@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from inferno_core import codec
 from inferno_core.acceptance import History
 from inferno_core.effects import (
@@ -40,6 +42,8 @@ from inferno_stream.metrics import Metrics
 from inferno_stream.producer import OnAck
 from inferno_stream.runs import Run
 from inferno_stream.scan import Search
+from inferno_stream.spans import Journey
+from inferno_stream.tracing import Tracer
 
 _PATIENCE_S = 3.0
 """For how long a taker-over waits for the host that may still run a generation, before it goes elsewhere."""
@@ -56,6 +60,16 @@ class Ground(Protocol):
     @property
     def metrics(self) -> Metrics:
         """What is counted."""
+        ...
+
+    @property
+    def tracer(self) -> Tracer:
+        """Where spans go."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """The request queue's topic."""
         ...
 
     @property
@@ -154,8 +168,10 @@ class Owner:
 
     def take(self, request: Request, place: Place) -> None:
         """Claim `request`, whose run may have `place`."""
-        self._runs[request.id] = Run(self._ground.engine, request, place, self)
-        self._ground.metrics.claims.inc()
+        ground, takeover = self._ground, self._partition.claim_of(request.id) is not None
+        journey = Journey(ground.tracer, request, ground.topic, self.p, takeover=takeover)
+        self._runs[request.id] = Run(ground.engine, request, place, self, journey)
+        ground.metrics.claims.inc()
         self._feed(
             lambda: self._partition.take(
                 request.id, host=place.host, incarnation=place.incarnation, fingerprint=place.fingerprint
@@ -199,6 +215,8 @@ class Owner:
         self._ground.changed()
 
     def _end(self, id: str, final: Final) -> None:
+        if run := self._runs.get(id):
+            run.journey.end(final)
         self._feed(self._partition.end, id, final)
 
     def _feed(self, method: Callable[..., None], *args: object) -> None:
@@ -253,10 +271,11 @@ class Owner:
 
     def _append_reply(self, r: int, record: ReplyRecord) -> None:
         on_ack: OnAck | None = None
+        run = self._runs.get(record.id)
         if isinstance(record, Head):
             on_ack = partial(self._head_stands, record.id)
+            record = replace(record, waited_ms=run.waited_ms if run is not None else 0)
         else:
-            run = self._runs.get(record.id)
             if record.final is not None:
                 on_ack = partial(self._final_stands, record.id, run)
             elif run is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -15,6 +15,9 @@ OnAck = Callable[[int], None]
 
 OnFail = Callable[[str], None]
 """Called in the loop with the reason why the record may not stand in the log."""
+
+Headers = Sequence[tuple[str, bytes]]
+"""A record's Kafka headers."""
 
 _POLL_S = 0.5
 
@@ -39,7 +42,9 @@ class LogProducer:
         self._dead = False
         self._thread = background.thread("log-producer", self._poll)
 
-    def append(self, topic: str, partition: int, value: bytes, on_ack: OnAck, on_fail: OnFail) -> None:
+    def append(
+        self, topic: str, partition: int, value: bytes, on_ack: OnAck, on_fail: OnFail, headers: Headers = ()
+    ) -> None:
         """Append `value`; one of the two is called later.
 
         Raises:
@@ -61,7 +66,9 @@ class LogProducer:
                 self._delivered.append((on_fail, error.str()))
 
         try:
-            self._producer.produce(topic, value=value, partition=partition, on_delivery=delivered)
+            self._producer.produce(
+                topic, value=value, partition=partition, on_delivery=delivered, headers=list(headers) or None
+            )
         except BufferError as error:
             raise Unavailable("Too much waits for Kafka already; try again soon.", retry_after_s=1) from error
         except KafkaException as error:
@@ -69,7 +76,7 @@ class LogProducer:
         self._pending_bytes += size
         self._empty.clear()
 
-    async def send(self, topic: str, partition: int, value: bytes) -> int:
+    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> int:
         """Append `value` and give its offset once it is acknowledged.
 
         Raises:
@@ -78,7 +85,7 @@ class LogProducer:
 
         """
         done: asyncio.Future[int] = self._loop.create_future()
-        self.append(topic, partition, value, *_callbacks(done))
+        self.append(topic, partition, value, *_callbacks(done), headers)
         self._sends.add(done)
         try:
             return await done

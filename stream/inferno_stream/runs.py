@@ -2,13 +2,17 @@
 
 import asyncio
 import math
+import time
 from collections import deque
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import InfernoError, Unavailable
 from inferno_core.records import Failure, Final, Outcome, Request
 from inferno_stream.engine import Engine, Flight, HostLost, Order, Place, Receipt
+from inferno_stream.spans import Journey
 
 _MOST_LOSSES = 3
 """An engine that dies with a generation may have died of it: so often it may happen."""
@@ -34,7 +38,8 @@ class Run:
     """Holds a `place` for `request`; once started there, passes its frames on to `driver` as they come.
 
     Without a place it waits for another: its engine was lost. `given` says that there are words to go on from; `ended`
-    is set with the final frame.
+    is set with the final frame. `waited_ms` is how long the request had stood in the queue when this was made, and
+    `journey` tells of it in traces.
     """
 
     __slots__ = (
@@ -48,12 +53,17 @@ class Run:
         "_unsettled",
         "ended",
         "given",
+        "journey",
         "place",
         "request",
+        "waited_ms",
     )
 
-    def __init__(self, engine: Engine, request: Request, place: Place, driver: Driver) -> None:
+    def __init__(self, engine: Engine, request: Request, place: Place, driver: Driver, journey: Journey) -> None:
         self.request = request
+        self.journey = journey
+        # The clock that says when it was made may be another machine's.
+        self.waited_ms = max(0, int(time.time() * 1000) - request.created_ms)
         self.place: Place | None = place
         self.given = False
         self.ended = False
@@ -72,6 +82,7 @@ class Run:
         self._spoke = False
         if order.history is not None and order.history.frames:
             self.given = True
+        order = replace(order, trace=self.journey.at(order, self.place))
         try:
             self._flight = self._engine.start(order, self.place, self)
         except HostLost as error:
@@ -82,10 +93,12 @@ class Run:
         self._unsettled.append(receipt)
         self._heard = receipt.at
         self.given = True
-        if frame.tokens:
+        if frame.tokens and not self._spoke:
             self._spoke = True
+            self.journey.spoke()
         if frame.final is not None:
             self.ended = True
+            self.journey.end(frame.final)
         self._driver.on_frame(self, frame)
 
     def failed(self, error: InfernoError) -> None:
@@ -97,9 +110,12 @@ class Run:
         movable = place is None or place.goes_on or not self.given
         lost = isinstance(error, HostLost) or (isinstance(error, Unavailable) and not self.given)
         if lost and movable and self._losses < _MOST_LOSSES:
+            self.journey.lost(error.code)
             self._driver.on_lost(self)
         else:
-            self._driver.on_failed(self, Final(Outcome.FAILED, Failure(error.code, error.message, error.param)))
+            final = Final(Outcome.FAILED, Failure(error.code, error.message, error.param))
+            self.journey.end(final)
+            self._driver.on_failed(self, final)
 
     def acknowledged(self, _: int) -> None:
         """The log has the oldest of the frames that it did not have."""
@@ -108,12 +124,14 @@ class Run:
 
     def cancel(self) -> None:
         """End it on the engine; nothing more is passed on."""
+        self.journey.left(Outcome.CANCELLED.value)
         if self._flight is not None:
             self._flight.cancel()
         self._leave()
 
     def release(self) -> None:
         """Let it go, for another owner to adopt; nothing more is passed on."""
+        self.journey.left("released")
         if self._flight is not None:
             self._flight.release()
         self._leave()

@@ -58,12 +58,12 @@ class StockFlight:
             self.lost = reason
             self._task.cancel()
 
-    async def fly(self, triton: Triton, request: Request, version: str) -> None:
-        """Run `request` to its end, whatever that is, and tell of it."""
+    async def fly(self, triton: Triton, request: Request, version: str, trace: str) -> None:
+        """Run `request` to its end, whatever that is, and tell of it. Triton goes on with `trace`, where it traces."""
         self._task = asyncio.current_task()
         failure: InfernoError | None = None
         try:
-            await self._read(triton, request, version)
+            await self._read(triton, request, version, trace)
         except grpc.aio.AioRpcError as error:
             failure = triton.failed(error)
             self.lost = failure.message
@@ -80,11 +80,11 @@ class StockFlight:
             self._ended = True
             self.hearer.failed(failure or EngineFailed("The engine's answer broke off; try again."))
 
-    async def _read(self, triton: Triton, request: Request, version: str) -> None:
+    async def _read(self, triton: Triton, request: Request, version: str, trace: str) -> None:
         contract = StockContract(request)
         asked = tensors.new_request(request.model, version, request.id)
         contract.ask(asked)
-        call = triton.stream(_once(asked))
+        call = triton.stream(_once(asked), trace)
         try:
             async for message in call:
                 await self._give(contract, message)
@@ -172,7 +172,7 @@ class StockLine:
         self.drop(place)
         flight = StockFlight(hearer)
         self._flights.add(flight)
-        self._tasks.spawn(self._fly(flight, order.request))
+        self._tasks.spawn(self._fly(flight, order))
         return flight
 
     def lose(self, reason: str) -> None:
@@ -187,9 +187,9 @@ class StockLine:
         """Cut all streams."""
         await self._tasks.cancel()
 
-    async def _fly(self, flight: StockFlight, request: Request) -> None:
+    async def _fly(self, flight: StockFlight, order: Order) -> None:
         try:
-            await flight.fly(self._triton, request, self._version)
+            await flight.fly(self._triton, order.request, self._version, order.trace)
         finally:
             self._flights.discard(flight)
             if flight.lost is not None:

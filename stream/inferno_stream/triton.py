@@ -62,9 +62,9 @@ class Triton:
             raise self.failed(error) from error
         return any(tensor.name == ATTACH_INPUT for tensor in metadata.inputs)
 
-    def stream(self, requests: AsyncIterator[tensors.Request]) -> Any:
-        """Send requests as they come; give the call, which gives responses."""
-        return self._stub.ModelStreamInfer(requests)
+    def stream(self, requests: AsyncIterator[tensors.Request], trace: str = "") -> Any:
+        """Send requests as they come; give the call, which gives responses. `trace` is a W3C traceparent, or empty."""
+        return self._stub.ModelStreamInfer(requests, metadata=(("traceparent", trace),) if trace else None)
 
     def failed(self, error: grpc.aio.AioRpcError) -> HostLost:
         """Say that the host failed at a call."""

@@ -24,6 +24,7 @@ from inferno_stream.producer import LogProducer, OnAck
 from inferno_stream.reader import Lost, Read, Reader
 from inferno_stream.replies import Replies
 from inferno_stream.scan import Scanner, Search
+from inferno_stream.tracing import NoTracer, Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,19 @@ class Worker:
     """One worker process. It is also the ground that its owners stand on."""
 
     def __init__(
-        self, kafka_settings: KafkaSettings, settings: WorkerSettings, engine: Engine, metrics: Metrics, *, name: str
+        self,
+        kafka_settings: KafkaSettings,
+        settings: WorkerSettings,
+        engine: Engine,
+        metrics: Metrics,
+        tracer: Tracer | None = None,
+        *,
+        name: str,
     ) -> None:
         self.engine = engine
         self.metrics = metrics
-        self.queue = kafka_settings.queue_topic
+        self.tracer: Tracer = tracer or NoTracer()
+        self.topic = self.queue = kafka_settings.queue_topic
         self._kafka = kafka_settings
         self._slots = settings.slots
         self._name = name

@@ -12,6 +12,7 @@ from inferno_stream import follower as limits
 from inferno_stream import kafka, kafka_edge, topics
 from inferno_stream.fake import FakeEngine, Step, words
 from inferno_stream.kafka_edge import KafkaEdge
+from inferno_stream.producer import Headers
 
 pytestmark = pytest.mark.stack
 
@@ -96,7 +97,7 @@ class Silent:
         self.acknowledged = asyncio.Event()
         self.sent: list[QueueRecord] = []
 
-    async def send(self, topic: str, partition: int, value: bytes) -> int:
+    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> int:
         self.sent.append(codec.decode_queue(value))
         await self.acknowledged.wait()
         return 0

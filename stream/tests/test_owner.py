@@ -29,14 +29,16 @@ from inferno_stream.metrics import Metrics
 from inferno_stream.owner import Owner
 from inferno_stream.producer import OnAck
 from inferno_stream.scan import Search
+from inferno_stream.tracing import ListTracer
 
 
 class FakeGround:
     """A log in memory: what is appended to p is read back by `settle`, acknowledgements come at once."""
 
-    queue = "queue"
+    queue = topic = "queue"
 
     def __init__(self) -> None:
+        self.tracer = ListTracer()
         self.engine = FakeEngine(lambda request: words("a", "b"))
         self.metrics = Metrics()
         self.records: list[QueueRecord] = []

@@ -12,6 +12,8 @@ from inferno_core.records import Final, Frame, Request
 from inferno_stream.engine import Hearer, HostLost, Order, Place, Receipt
 from inferno_stream.fake import FakeEngine, FakeFlight, Step, words
 from inferno_stream.runs import Run
+from inferno_stream.spans import Journey
+from inferno_stream.tracing import NoTracer
 
 
 class Driver:
@@ -45,11 +47,15 @@ def begin(draft: MakeDraft, driver: Driver) -> Begin:
     def make(engine: FakeEngine, *, history: History | None = None, **deadlines: float) -> Run:
         request = draft(**deadlines).request("id", "reader", 0)
         assert engine.place is not None
-        run = Run(engine, request, engine.place, driver)
+        run = Run(engine, request, engine.place, driver, journey(request))
         run.start(Order(request, "queue/0", 1, history))
         return run
 
     return make
+
+
+def journey(request: Request) -> Journey:
+    return Journey(NoTracer(), request, "queue", 0, takeover=False)
 
 
 def answer(request: Request) -> list[Step]:
@@ -156,7 +162,8 @@ async def test_left_it_says_nothing_more(
 async def test_a_place_that_was_not_used_is_given_back(draft: MakeDraft, driver: Driver) -> None:
     engine = FakeEngine(answer)
     assert engine.place is not None
-    run = Run(engine, draft().request("id", "reader", 0), engine.place, driver)
+    request = draft().request("id", "reader", 0)
+    run = Run(engine, request, engine.place, driver, journey(request))
     assert run.overdue(asyncio.get_running_loop().time() + 1e6) is None
     run.cancel()
     assert engine.given_back == [engine.place]
