@@ -59,6 +59,11 @@ class Request(Struct, frozen=True, tag="request"):
     priority: int = 0
     trace: str = ""
 
+    @property
+    def slots(self) -> int:
+        """How many of an engine's places it takes for long: one a choice; texts that are embedded pass through one."""
+        return 1 if self.surface == "embedding" else self.n
+
 
 class Epoch(Struct, frozen=True, tag="epoch"):
     """A worker begins to own the partition. The offset of this record is its epoch there."""

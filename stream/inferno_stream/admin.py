@@ -57,6 +57,14 @@ class Admin:
         described = client.describe_configs([resource], request_timeout=_CHANGE_S)
         return {name: entry.value for name, entry in (await self._result(client, described[resource])).items()}
 
+    async def configure(self, topic: str, name: str, value: str) -> None:
+        """Change one of a topic's settings."""
+        client = self._client
+        entry = _library.ConfigEntry(name, value, incremental_operation=_library.AlterConfigOpType.SET)
+        resource = _library.ConfigResource(_library.ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+        altered = client.incremental_alter_configs([resource], request_timeout=_CHANGE_S)
+        await self._result(client, altered[resource])
+
     async def describe(self, topic: str) -> Topic:
         """Give a topic whose partitions all have leaders."""
         client = self._client

@@ -106,8 +106,8 @@ class Fleet:
         # One with many choices may get more than is free: the engine lets the rest wait.
         *_, address = max(offers)
         line = self._lines[address]
-        line.hold(request.n)
-        return self._place(address, line, slots=request.n)
+        line.hold(request.slots)
+        return self._place(address, line, slots=request.slots)
 
     def release(self, place: Place) -> None:
         """Give back a place that was not used."""

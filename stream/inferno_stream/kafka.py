@@ -6,8 +6,8 @@ from inferno_core.errors import Unavailable
 
 Config = dict[str, str | int | float | bool]
 
-MAX_MESSAGE_BYTES = 4 << 20
-"""The largest record, in bytes: what topics, producers and consumers are told alike."""
+MAX_MESSAGE_BYTES = 20 << 20
+"""The largest record, in bytes: what topics, producers and consumers are told alike. A request's body has 16 MiB."""
 
 
 def client(bootstrap: str, name: str) -> Config:

@@ -1,6 +1,7 @@
 """The two topics of the log: made once, by whichever process comes first, with the settings that the rules need."""
 
 import asyncio
+from contextlib import suppress
 
 from confluent_kafka import KafkaException
 from msgspec import Struct
@@ -12,6 +13,7 @@ from inferno_stream import kafka
 from inferno_stream.admin import Admin
 
 _RETRY_S = 0.1
+_LARGEST = "max.message.bytes"
 
 _REQUIRED = {
     "cleanup.policy": "delete",
@@ -63,6 +65,7 @@ async def _ensure(admin: Admin, settings: KafkaSettings) -> Log:
     }
     for topic, partitions in wanted.items():
         await admin.create(topic, partitions, settings.replication_factor, _configuration(settings) | _REQUIRED)
+        await _widen(admin, topic)
         _check(topic, await admin.configuration(topic))
     queue, reply = [await admin.describe(topic) for topic in wanted]
     return Log(
@@ -72,10 +75,18 @@ async def _ensure(admin: Admin, settings: KafkaSettings) -> Log:
     )
 
 
+async def _widen(admin: Admin, topic: str) -> None:
+    """Let a topic that an older version made take records of today's size; where that is forbidden, it is refused."""
+    found = await admin.configuration(topic)
+    if int(found[_LARGEST]) < kafka.MAX_MESSAGE_BYTES:
+        with suppress(KafkaException):
+            await admin.configure(topic, _LARGEST, str(kafka.MAX_MESSAGE_BYTES))
+
+
 def _configuration(settings: KafkaSettings) -> dict[str, str]:
     return {
         "retention.ms": str(settings.retention_hours * 3_600_000),
-        "max.message.bytes": str(kafka.MAX_MESSAGE_BYTES),
+        _LARGEST: str(kafka.MAX_MESSAGE_BYTES),
         "min.insync.replicas": str(min(2, settings.replication_factor)),
     }
 
@@ -83,8 +94,8 @@ def _configuration(settings: KafkaSettings) -> dict[str, str]:
 def _check(topic: str, found: dict[str, str]) -> None:
     """Refuse a topic that somebody else made, with settings that break a promise."""
     wrong = [f"{name} is {found[name]}, not {value}" for name, value in _REQUIRED.items() if found[name] != value]
-    if int(found["max.message.bytes"]) < kafka.MAX_MESSAGE_BYTES:
-        wrong.append(f"max.message.bytes is {found['max.message.bytes']}, below {kafka.MAX_MESSAGE_BYTES}")
+    if int(found[_LARGEST]) < kafka.MAX_MESSAGE_BYTES:
+        wrong.append(f"{_LARGEST} is {found[_LARGEST]}, below {kafka.MAX_MESSAGE_BYTES}")
     if wrong:
         raise WrongTopic(
             f"Topic {topic!r} can't hold the log: {'; '.join(wrong)}. Change that with kafka-configs, "

@@ -1,6 +1,7 @@
 import time
 
 from log_platform import MakeDraft
+from msgspec.structs import replace
 
 from inferno_core.acceptance import History
 from inferno_core.records import Frame, Request
@@ -26,6 +27,17 @@ def test_what_was_not_begun_is_asked_for_from_the_start(draft: MakeDraft) -> Non
     assert (command.handle, command.id, command.partition, command.epoch) == (4, "id", "log/queue/3", 7)
     assert command.accepted == ()
     assert 38 < command.deadline_s < 41
+
+
+def test_each_choice_takes_a_place_and_a_priority_goes_along(draft: MakeDraft) -> None:
+    asked = replace(order(draft), request=replace(order(draft).request, n=3, priority=7))
+    command = commands.submit(4, asked)
+    assert (command.slots, command.priority) == (3, 7)
+
+
+def test_texts_to_embed_share_one_place(draft: MakeDraft) -> None:
+    asked = replace(order(draft), request=replace(order(draft).request, n=2000, surface="embedding"))
+    assert commands.submit(4, asked).slots == 1
 
 
 def test_a_deadline_that_has_passed_is_still_one(draft: MakeDraft) -> None:

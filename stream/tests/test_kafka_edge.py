@@ -90,6 +90,19 @@ async def test_a_request_that_the_log_can_not_hold_is_refused_and_forgotten(
     assert not edge._followers
 
 
+async def test_the_largest_request_passes_through_the_log(platform: Platform, draft: MakeDraft, until: Until) -> None:
+    heard: list[int] = []
+
+    def script(request: Request) -> list[Step]:
+        heard.append(len(request.body))
+        return words("Hello")
+
+    await platform.worker(FakeEngine(script))
+    follower = await (await platform.edge()).submit(msgspec.structs.replace(draft(), body=b"x" * (16 << 20)))
+    await until(lambda: follower.ended)
+    assert heard == [16 << 20]
+
+
 class Silent:
     """A producer whose acknowledgements come when the test lets them."""
 

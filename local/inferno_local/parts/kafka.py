@@ -53,7 +53,10 @@ _SETTINGS = {
     "group.consumer.min.heartbeat.interval.ms": "100",
     "auto.create.topics.enable": "false",
     "unclean.leader.election.enable": "false",
-    "message.max.bytes": str(4 << 20),
+    "message.max.bytes": str(20 << 20),
+    # Requests that are being read share this much of a small heap; more of them wait in their sockets.
+    "socket.request.max.bytes": str(32 << 20),
+    "queued.max.request.bytes": str(64 << 20),
     "log.segment.bytes": str(64 << 20),
     "num.network.threads": "2",
     "num.io.threads": "4",
