@@ -80,14 +80,14 @@ class AsgiOutlet:
         """Send the last bytes of the answer."""
         if self._sending is not None:
             await self._sending
-        await self._send({"type": "http.response.body", "body": data})
+        await self._end(data)
 
     def sever(self, data: bytes) -> None:
         """Send `data` instead of what waits, if the client takes anything; the server ends the connection."""
         if self._sending is not None:
             self._sending.cancel()
         self._waiting = []
-        self._sending = asyncio.get_running_loop().create_task(self._send({"type": "http.response.body", "body": data}))
+        self._sending = asyncio.get_running_loop().create_task(self._end(data))
 
     async def _relay(self) -> None:
         while self._waiting:
@@ -96,3 +96,6 @@ class AsgiOutlet:
             self._unsent_bytes -= len(data)
         self._sending = None
         self._callback()
+
+    async def _end(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data})

@@ -105,7 +105,7 @@ class Pump:
                 await self._begin(scope, send)
                 await self._finish()
         except InfernoError as error:
-            self._exchange.outcome = error.code
+            self._exchange.outcome = self._exchange.code = error.code
             if self._outlet is None:
                 raise
             await self._tell(self._outlet, error)
