@@ -46,7 +46,7 @@ def build(parts: Parts, lifespan: Lifespan = _nothing_to_start) -> Starlette:
         ],
         middleware=[
             Middleware(RequestId),
-            Middleware(Measure, metrics=parts.metrics),
+            Middleware(Measure, metrics=parts.metrics, tracer=parts.tracer),
             Middleware(Errors),
         ],
         exception_handlers={HTTPException: _raise_again},

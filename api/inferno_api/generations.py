@@ -49,7 +49,7 @@ class Generations:
         draft = self._admission.draft(self._kind.surface, body, scope["key"])
         exchange.opened(draft, body, stream=body.streams)
         draft = replace(draft, trace=exchange.traceparent)
-        with self._parts.metrics.in_flight.labels(draft.surface).track_inprogress():
+        with self._parts.metrics.open(exchange):
             await self._generate(exchange, draft, scope, receive, send)
 
     async def _generate(self, exchange: Exchange, draft: Draft, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,61 +1,106 @@
-"""What the edge measures, for Prometheus. Labels are bounded: routes, codes, surfaces and models that serve."""
+"""What the edge measures, for Prometheus (docs/observability.md). All is read off an exchange when it is over, but the
+gaps between words, which are counted as they come.
+
+Labels are bounded: routes, statuses, codes of errors, surfaces, and models of the catalogue; never a key or an id.
+"""
+
+import time
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 1800)
+from inferno_api.exchange import Exchange
+from inferno_api.generation_metrics import SECONDS, GenerationMetrics
+from inferno_api.histogram import Histogram
+from inferno_stream.spans import OPERATIONS
 
 
 class Metrics:
     """The figures of one API process."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
-        self.requests = Counter(
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._open = _Open(registry)
+        self._requests = Counter(
             "inferno_http_requests_total",
             "Requests, by route, status, and the code of their error.",
             ("route", "status", "code"),
-            registry=self.registry,
+            registry=registry,
         )
-        self.request_duration = Histogram(
+        self._http = Histogram(
             "inferno_http_request_duration_seconds",
             "From a request's first byte to its answer's last one.",
             ("route",),
-            buckets=_SECONDS,
-            registry=self.registry,
+            SECONDS,
+            registry,
         )
-        self.in_flight = Gauge(
-            "inferno_generations_in_flight",
-            "Generations that a client of this process waits for.",
-            ("surface",),
-            registry=self.registry,
-        )
-        self.ttft = Histogram(
-            "inferno_time_to_first_token_seconds",
-            "From a request's arrival to its first token's leaving.",
-            ("surface", "model"),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.generation_duration = Histogram(
-            "inferno_generation_duration_seconds",
-            "From a request's arrival to the end of its generation, or of its reader.",
-            ("surface", "model", "outcome"),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
+        self._generations = GenerationMetrics(registry)
+
+    @contextmanager
+    def open(self, exchange: Exchange) -> Generator[None]:
+        """Count a generation as open while in the block, and the gaps between its words as they come."""
+        exchange.gaps = self._generations.gaps.of(exchange.model)
+        self._open.exchanges[id(exchange)] = exchange
+        try:
+            yield
+        finally:
+            del self._open.exchanges[id(exchange)]
+
+    def over(self, exchange: Exchange, route: str) -> None:
+        """Count an exchange that is over."""
+        now = time.perf_counter()
+        self._requests.labels(route, str(exchange.status), exchange.code).inc()
+        self._http.of(route).observe(now - exchange.started)
+        if exchange.admitted is not None and exchange.surface is not None:
+            self._generations.over(exchange, exchange.surface, now)
 
     def render(self) -> bytes:
         """Write all figures in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Open(Collector):
+    """Generations that a client of this process waits for, asked for when somebody scrapes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.exchanges: dict[int, Exchange] = {}
+        registry.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        return self._families()
+
+    def collect(self) -> Iterable[Metric]:
+        families = self._families()
+        for surface in OPERATIONS:
+            heads = [exchange.head for exchange in self.exchanges.values() if exchange.surface == surface]
+            waiting = sum(head is None for head in heads)
+            for family, count in zip(families, (len(heads) - waiting, waiting), strict=True):
+                family.add_metric((surface,), count)
+        return families
+
+    @staticmethod
+    def _families() -> list[GaugeMetricFamily]:
+        return [
+            GaugeMetricFamily(
+                "inferno_generations_running",
+                "Generations of this process that a worker speaks for.",
+                labels=["surface"],
+            ),
+            GaugeMetricFamily(
+                "inferno_generations_waiting", "Requests of this process that no engine has taken.", labels=["surface"]
+            ),
+        ]

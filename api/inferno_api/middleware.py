@@ -1,11 +1,10 @@
-"""What surrounds every route, from the outside in: request ids, measuring and the access log, errors.
+"""What surrounds every route, from the outside in: request ids, measuring, tracing and the access log, errors.
 
 All are plain ASGI: they add nothing to the chunks of a stream but one call.
 """
 
 import logging
 import re
-import time
 import uuid
 
 from starlette.exceptions import HTTPException
@@ -13,13 +12,15 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inferno_api import access_log, failures, tracing
 from inferno_api import exchange as exchanges
-from inferno_api import failures
 from inferno_api import headers as answered
 from inferno_api.connection import ClientGone, Inbox
 from inferno_api.exchange import Exchange
 from inferno_api.metrics import Metrics
+from inferno_core import trace
 from inferno_core.errors import InfernoError
+from inferno_stream.tracing import Tracer
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
@@ -54,11 +55,12 @@ class RequestId:
 
 
 class Measure:
-    """Counts and times each request, and writes its line in the log: never content, never a secret."""
+    """Counts and times each request, tells its span, and writes its line in the log: never content, never a secret."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracer: Tracer) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -66,6 +68,8 @@ class Measure:
             await self._app(scope, receive, send)
             return
         exchange = exchanges.of(scope)
+        traceparent = _traceparent(scope)
+        exchange.parent, exchange.trace = trace.parse(traceparent), self._tracer.begin(traceparent)
 
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -75,26 +79,16 @@ class Measure:
         try:
             await self._app(scope, receive, send_counted)
         finally:
-            self._record(exchange, scope, time.perf_counter() - exchange.started)
+            self._record(exchange, scope)
 
-    def _record(self, exchange: Exchange, scope: Scope, duration_s: float) -> None:
+    def _record(self, exchange: Exchange, scope: Scope) -> None:
         route = _route(scope)
-        self._metrics.requests.labels(route, str(exchange.status), exchange.code).inc()
-        self._metrics.request_duration.labels(route).observe(duration_s)
+        self._metrics.over(exchange, route)
+        if exchange.trace is not None and exchange.trace.sampled and route not in _PROBES:
+            self._tracer.tell(tracing.span(exchange, exchange.trace, scope["method"], route))
         level = logging.DEBUG if route in _PROBES else logging.INFO
-        if not _log.isEnabledFor(level):
-            return
-        facts = {
-            "request_id": exchange.request_id,
-            "method": scope["method"],
-            "route": route,
-            "status": exchange.status,
-            "code": exchange.code,
-            "duration_ms": round(duration_s * 1000, 1),
-            "key": exchange.key_prefix,
-            "generation_id": exchange.generation_id,
-        }
-        _log.log(level, "request", extra={"facts": facts})
+        if _log.isEnabledFor(level):
+            _log.log(level, "request", extra={"facts": access_log.facts(exchange, scope["method"], route)})
 
 
 class Errors:
@@ -134,6 +128,12 @@ def _known(scope: Scope, error: Exception) -> tuple[InfernoError, dict[str, str]
         return failures.from_http(HTTPConnection(scope), error), dict(error.headers or {})
     _log.error("request failed", exc_info=error, extra={"facts": {"request_id": exchanges.of(scope).request_id}})
     return failures.internal(), {}
+
+
+def _traceparent(scope: Scope) -> str:
+    """Give the caller's `traceparent`; as W3C has it, several are none."""
+    values = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
 def _route(scope: Scope) -> str:

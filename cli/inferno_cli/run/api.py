@@ -16,6 +16,7 @@ from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
 from inferno_api.parts import Parts
 from inferno_cli import log_records
+from inferno_cli.run import telemetry
 from inferno_core.errors import InvalidRequest
 from inferno_core.keys import Key, Secret
 from inferno_core.records import Deadlines
@@ -45,7 +46,9 @@ async def run(settings: Settings) -> None:
     id_key = _required(settings.secrets.id_key, "INFERNO_SECRETS__ID_KEY")
     database = Database(settings.postgres.dsn.get_secret_value(), settings.postgres.pool_size)
     presence = redis.connect(settings.redis.url.get_secret_value())
-    edge = KafkaEdge(settings.kafka, settings.api, name=settings.name or "api", id_key=id_key)
+    metrics = Metrics()
+    tracer = telemetry.tracer(settings, "api", metrics.registry)
+    edge = KafkaEdge(settings.kafka, settings.api, tracer, name=settings.name or "api", id_key=id_key)
 
     async def find(secret: Secret) -> Key | None:
         return await keys.find(database, secret, pepper)
@@ -54,7 +57,8 @@ async def run(settings: Settings) -> None:
         edge=edge,
         catalogue=Catalogue(lambda: hosts.read(presence)),
         keyring=Keyring(find, pepper=pepper, believed_s=settings.api.key_cache_s),
-        metrics=Metrics(),
+        metrics=metrics,
+        tracer=tracer,
         deadlines=Deadlines(**settings.deadlines.model_dump()),
         settings=settings.api,
     )
@@ -70,6 +74,7 @@ def _lifespan(parts: Parts, edge: KafkaEdge, database: Database, presence: redis
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(parts.tracer.close)
             stack.push_async_callback(presence.aclose)
             await database.open()
             stack.push_async_callback(database.close)

@@ -7,6 +7,7 @@ from functools import partial
 import uvloop
 
 from inferno_cli import log_records
+from inferno_cli.run import telemetry
 from inferno_core.settings import Settings
 from inferno_store import hosts, redis
 from inferno_stream import exposition
@@ -33,7 +34,8 @@ async def run(settings: Settings) -> None:
         settings.triton.timeout_s,
         metrics,
     )
-    worker = Worker(settings.kafka, settings.worker, fleet, metrics, name=settings.name or "worker")
+    tracer = telemetry.tracer(settings, "worker", metrics.registry)
+    worker = Worker(settings.kafka, settings.worker, fleet, metrics, tracer, name=settings.name or "worker")
     stop = _asked_to_stop()
     watching = Tasks()
     watching.spawn(fleet.watch())
@@ -46,6 +48,7 @@ async def run(settings: Settings) -> None:
         await watching.cancel()
         await fleet.close()
         await presence.aclose()
+        await tracer.close()
 
 
 def _asked_to_stop() -> asyncio.Event:
