@@ -1,6 +1,6 @@
 """What successful answers look like; /openapi.json is made from these types."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -66,7 +66,7 @@ class FunctionCall(Struct):
     arguments: str
 
 
-class ToolCall(Struct):
+class ChatToolCall(Struct):
     """A call that the model wants made; answer it in a message of role `tool` with this `id`."""
 
     id: str
@@ -74,7 +74,7 @@ class ToolCall(Struct):
     function: FunctionCall
 
 
-class AssistantMessage(Struct, kw_only=True):
+class ChatMessage(Struct, kw_only=True):
     """What the model says. Its reasoning stands under both names that clients read, if it told any."""
 
     role: Literal["assistant"] = "assistant"
@@ -82,14 +82,14 @@ class AssistantMessage(Struct, kw_only=True):
     refusal: str | None = None
     reasoning: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
-    tool_calls: list[ToolCall] | UnsetType = UNSET
+    tool_calls: list[ChatToolCall] | UnsetType = UNSET
 
 
 class ChatChoice(Struct, kw_only=True):
     """One answer to a chat. `stop_reason` is the stop string or token that ended it."""
 
     index: int
-    message: AssistantMessage
+    message: ChatMessage
     logprobs: ChatLogprobs | None
     finish_reason: str | None
     stop_reason: int | str | UnsetType | None = UNSET
@@ -146,6 +146,42 @@ class EmbeddingList(Struct, frozen=True, kw_only=True):
     usage: PromptCounts | None
 
 
+class FunctionCallDelta(Struct):
+    """What a step adds to a call: its function's name with the first, then more of its arguments."""
+
+    name: str | UnsetType | None = UNSET
+    arguments: str | UnsetType | None = UNSET
+
+
+class ToolCallDelta(Struct, kw_only=True):
+    """What a step adds to the call that has this `index` in its message; `id` and `type` come with its first."""
+
+    index: int
+    id: str | UnsetType | None = UNSET
+    type: Literal["function"] | UnsetType | None = UNSET
+    function: FunctionCallDelta | UnsetType | None = UNSET
+
+
+class Delta(Struct):
+    """What a step adds to a message: its role with the first, then what stands in `ChatMessage`, bit by bit."""
+
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
+    reasoning: str | UnsetType | None = UNSET
+    reasoning_content: str | UnsetType | None = UNSET
+    tool_calls: list[ToolCallDelta] | UnsetType | None = UNSET
+
+
+class ChatChunkChoice(Struct, kw_only=True):
+    """What a step adds to one answer; the last of an answer says why it ended."""
+
+    index: int
+    delta: Delta
+    logprobs: ChatLogprobs | UnsetType | None = UNSET
+    finish_reason: str | None
+    stop_reason: int | str | UnsetType | None = UNSET
+
+
 class ChatChunk(Struct, frozen=True, kw_only=True):
     """One event of a chat stream; after the last comes `data: [DONE]`.
 
@@ -158,7 +194,7 @@ class ChatChunk(Struct, frozen=True, kw_only=True):
     created: int
     model: str
     system_fingerprint: str | None = None
-    choices: list[dict[str, Any]]
+    choices: list[ChatChunkChoice]
     token_index: int | None
     usage: TokenCounts | None = None
 
@@ -171,7 +207,7 @@ class TextChunk(Struct, frozen=True, kw_only=True):
     created: int
     model: str
     system_fingerprint: str | None = None
-    choices: list[dict[str, Any]]
+    choices: list[TextChoice]
     token_index: int | None
     usage: TokenCounts | None = None
 

@@ -7,12 +7,12 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from inferno_api.answers import (
-    AssistantMessage,
+    ChatMessage,
     ChatChoice,
     ChatCompletion,
     ChatLogprobs,
     FunctionCall,
-    ToolCall,
+    ChatToolCall,
     counts,
 )
 from inferno_api.folding import Cover, StopReason, extended, latest
@@ -61,8 +61,8 @@ class _Call:
             self.name += piece.function.name or ""
             self.arguments.append(piece.function.arguments or "")
 
-    def whole(self) -> ToolCall:
-        return ToolCall(self.id, "function", FunctionCall(self.name, "".join(self.arguments)))
+    def whole(self) -> ChatToolCall:
+        return ChatToolCall(self.id, "function", FunctionCall(self.name, "".join(self.arguments)))
 
 
 @dataclass(slots=True)
@@ -101,9 +101,9 @@ class _Answer:
             stop_reason=self.stop_reason,
         )
 
-    def _message(self) -> AssistantMessage:
+    def _message(self) -> ChatMessage:
         """Give the message. Beside calls alone its content is null."""
-        message = AssistantMessage(content="".join(self.words), refusal=self.refusal)
+        message = ChatMessage(content="".join(self.words), refusal=self.refusal)
         if self.thoughts:
             message.reasoning = message.reasoning_content = "".join(self.thoughts)
         if self.calls:

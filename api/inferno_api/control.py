@@ -4,9 +4,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
 
-from inferno_api import document
 from inferno_api.catalogue import Catalogue
+from inferno_api.document import Document, reference
 from inferno_api.metrics import Metrics
 from inferno_core.errors import Forbidden, Unavailable
 from inferno_stream.edge import Edge
@@ -18,6 +19,8 @@ def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> APIRouter:
     FastAPI's own middleware stays out: what goes wrong here goes to the one renderer of errors, in `middleware.Errors`.
     """
     app = FastAPI(title="Inferno", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+
+    written = Document(app.routes)
 
     @app.get("/healthz", summary="Whether this process lives", tags=["operations"])
     async def healthz() -> dict[str, str]:
@@ -42,10 +45,15 @@ def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> APIRouter:
     @app.get("/openapi.json", summary="This document", tags=["operations"])
     async def openapi() -> Response:
         """Give the description of every route."""
-        return Response(document.encode(app.openapi()), media_type="application/json")
+        return Response(written.json, media_type="application/json")
+
+    @app.get("/docs", summary="This document as a page for people", tags=["operations"])
+    async def docs() -> Response:
+        """Give the description of every route as HTML, without scripts."""
+        return HTMLResponse(written.page, headers={"content-security-policy": reference.POLICY})
 
     # FastAPI routes what it registered by name alone; the checkers want to see the handlers used.
-    _ = (healthz, readyz, read_metrics, openapi)
+    _ = (healthz, readyz, read_metrics, openapi, docs)
     return app.router
 
 

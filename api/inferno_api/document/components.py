@@ -1,0 +1,41 @@
+"""The document's shared parts: the schemas of all types, the headers, the errors, the way in."""
+
+from typing import Any
+
+import msgspec
+
+from inferno_api.answers import ModelCard, ModelList
+from inferno_api.document import errors, headers, parameters
+from inferno_api.failures import ErrorBody
+from inferno_api.surfaces import SURFACES
+
+
+def all(control: dict[str, Any]) -> dict[str, Any]:
+    """Give all components; `control` are those of FastAPI's routes."""
+    return {
+        "schemas": {**control.get("schemas", {}), **_SCHEMAS},
+        "responses": errors.answers(),
+        "parameters": headers.requests(),
+        "headers": headers.answers(),
+        "securitySchemes": {
+            "key": {"type": "http", "scheme": "bearer", "description": "A key, as `Authorization: Bearer YOUR_KEY`."}
+        },
+    }
+
+
+def reference(type_: type) -> dict[str, Any]:
+    """Point to a type's schema."""
+    return _REFERENCES[type_]
+
+
+def _schemas() -> tuple[dict[type, dict[str, Any]], dict[str, Any]]:
+    """Give how each type is referred to, and all schemas by name."""
+    types = [ErrorBody, ModelList, ModelCard]
+    types += [type_ for kind in SURFACES for type_ in (kind.body, kind.whole, kind.chunk) if type_ is not None]
+    references, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    for kind in SURFACES:
+        parameters.explain(schemas[kind.body.__name__]["properties"])
+    return dict(zip(types, references, strict=True)), schemas
+
+
+_REFERENCES, _SCHEMAS = _schemas()
