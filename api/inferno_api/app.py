@@ -36,7 +36,7 @@ async def _nothing_to_start(app: Starlette) -> AsyncGenerator[None]:
 def build(parts: Parts, lifespan: Lifespan = _nothing_to_start) -> Starlette:
     """Make the application. `lifespan` starts and stops its parts where a server runs it."""
     family = Router(_inference(parts), redirect_slashes=False)
-    operations = control.build(catalogue=parts.catalogue, edge=parts.edge, metrics=parts.metrics)
+    operations = control.build(parts)
     return Starlette(
         routes=[
             Mount("/v1", family),

@@ -1,25 +1,35 @@
 """The routes for operators: whether the process lives, whether the platform is ready, its figures, its document."""
 
-from ipaddress import ip_address
-from typing import Any
+from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, Field
 
-from inferno_api.catalogue import Catalogue
 from inferno_api.document import Document, reference
-from inferno_api.metrics import Metrics
-from inferno_core.errors import Forbidden, Unavailable
-from inferno_stream.edge import Edge
+from inferno_api.operators import Operators
+from inferno_api.parts import Parts
+from inferno_core.errors import Unavailable
 
 
-def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> APIRouter:
+class Ready(BaseModel):
+    """What a platform that is ready tells of itself."""
+
+    status: Literal["ready"]
+    models: list[str] = Field(description="The models that serve, the default first.")
+    last_answer_age_s: float | None = Field(description="How long ago anybody got words, or a canary, in seconds.")
+
+
+def build(parts: Parts) -> APIRouter:
     """Make the control plane's routes, which are mounted behind all others.
+
+    Raises `InvalidRequest` where a setting names a network of operators that is none.
+
 
     FastAPI's own middleware stays out: what goes wrong here goes to the one renderer of errors, in `middleware.Errors`.
     """
     app = FastAPI(title="Inferno", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-
+    operators = Operators(parts.settings.operator_networks, parts.keyring)
     written = Document(app.routes)
 
     @app.get("/healthz", summary="Whether this process lives", tags=["operations"])
@@ -28,19 +38,19 @@ def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> APIRouter:
         return {"status": "ok"}
 
     @app.get("/readyz", summary="Whether the platform can answer", tags=["operations"])
-    async def readyz() -> dict[str, Any]:
-        """Answer 200 when a model serves and the log takes requests, else 503 with the reason."""
-        problem = edge.healthy or catalogue.problem()
+    async def readyz() -> Ready:
+        """Answer 200 when the log takes requests, a model serves, and somebody got words of late; else 503 and why."""
+        problem = parts.edge.healthy or parts.catalogue.problem() or parts.canary.problem()
         if problem is not None:
             raise Unavailable(problem)
-        return {"status": "ready", "models": [model.name for model in catalogue.serving()]}
+        models = [model.name for model in parts.catalogue.serving()]
+        return Ready(status="ready", models=models, last_answer_age_s=parts.canary.age_s)
 
-    @app.get("/metrics", summary="Figures for Prometheus, to loopback alone", tags=["operations"])
+    @app.get("/metrics", summary="Figures for Prometheus, to operators alone", tags=["operations"])
     async def read_metrics(request: Request) -> Response:
-        """Give all figures in Prometheus' text format."""
-        if request.client is None or not _is_loopback(request.client.host):
-            raise Forbidden("/metrics answers on loopback alone. Read it from the machine itself.")
-        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        """Give all figures in Prometheus' text format: to loopback, operators' networks, and keys made for it."""
+        await operators.check(request.scope)
+        return Response(parts.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/openapi.json", summary="This document", tags=["operations"])
     async def openapi() -> Response:
@@ -55,10 +65,3 @@ def build(*, catalogue: Catalogue, edge: Edge, metrics: Metrics) -> APIRouter:
     # FastAPI routes what it registered by name alone; the checkers want to see the handlers used.
     _ = (healthz, readyz, read_metrics, openapi, docs)
     return app.router
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

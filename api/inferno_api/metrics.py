@@ -4,6 +4,7 @@ gaps between words, which are counted as they come.
 Labels are bounded: routes, statuses, codes of errors, surfaces, and models of the catalogue; never a key or an id.
 """
 
+import math
 import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from prometheus_client.registry import Collector
 from inferno_api.exchange import Exchange
 from inferno_api.generation_metrics import SECONDS, GenerationMetrics
 from inferno_api.histogram import Histogram
+from inferno_core.errors import InfernoError
 from inferno_stream.spans import OPERATIONS
 
 
@@ -49,6 +51,13 @@ class Metrics:
             registry,
         )
         self._generations = GenerationMetrics(registry)
+        self._spoke = -math.inf
+
+    @property
+    def spoke(self) -> float | None:
+        """When words last came out of the log for anybody, in the time of `time.perf_counter`; None: never yet."""
+        spoke = max([self._spoke, *(exchange.last or -math.inf for exchange in self._open.exchanges.values())])
+        return spoke if spoke > -math.inf else None
 
     @contextmanager
     def open(self, exchange: Exchange) -> Generator[None]:
@@ -65,8 +74,13 @@ class Metrics:
         now = time.perf_counter()
         self._requests.labels(route, str(exchange.status), exchange.code).inc()
         self._http.of(route).observe(now - exchange.started)
+        self._spoke = max(self._spoke, exchange.last or -math.inf)
         if exchange.admitted is not None and exchange.surface is not None:
             self._generations.over(exchange, exchange.surface, now)
+
+    def refused(self, error: InfernoError) -> None:
+        """Count what was refused before it got to any route."""
+        self._requests.labels("unmatched", str(error.status), error.code).inc()
 
     def render(self) -> bytes:
         """Write all figures in Prometheus' text format."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from inferno_api.bodies import BodyBudget
+from inferno_api.canary import Canary
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
@@ -19,6 +21,8 @@ class Parts:
     catalogue: Catalogue
     keyring: Keyring
     metrics: Metrics
+    canary: Canary
     deadlines: Deadlines
     settings: ApiSettings
     tracer: Tracer = field(default_factory=NoTracer)
+    bodies: BodyBudget = field(default_factory=BodyBudget)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from inferno_api import app
+from inferno_api.canary import Canary
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
@@ -22,6 +23,7 @@ from inferno_core.records import Deadlines, Tenant
 from inferno_core.settings import ApiSettings
 from inferno_stream.edge import Draft
 from inferno_stream.fake import FakeEdge, Step, words
+from inferno_stream.tracing import ListTracer
 
 PEPPER = b"p" * 32
 KEY = Key(tenant=Tenant("organisation", "project", "key"), prefix="inf-aaaaaaaaaaaa")
@@ -43,14 +45,20 @@ class World:
         self.known: dict[str, Key] = {self.secret.reveal(): KEY}
         self.asked = asyncio.Event()
         self.edge = FakeEdge(self._answer)
+        self.tracer = ListTracer()
         self.now = 1_700_000_040.0
+        # Who wants a canary lets it run; here `parts.canary` asks nobody by itself.
+        settings = ApiSettings(max_body_bytes=20_000, keepalive_s=0.05, canary_every_s=0)
+        catalogue, metrics = Catalogue(self._hosts, clock=lambda: self.now), Metrics()
         self.parts = Parts(
             edge=self.edge,
-            catalogue=Catalogue(self._hosts, clock=lambda: self.now),
+            catalogue=catalogue,
             keyring=Keyring(self._find, pepper=PEPPER, believed_s=0),
-            metrics=Metrics(),
+            metrics=metrics,
+            canary=Canary(self.edge, catalogue, metrics, settings),
+            tracer=self.tracer,
             deadlines=Deadlines(),
-            settings=ApiSettings(max_body_bytes=20_000, keepalive_s=0.05),
+            settings=settings,
         )
         self.app: Starlette = app.build(self.parts)
 

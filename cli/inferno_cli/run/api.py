@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import resource
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
 
 import uvicorn
 import uvloop
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from inferno_api import app
+from inferno_api import app, wire
+from inferno_api.canary import Canary
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
@@ -25,9 +28,6 @@ from inferno_store import hosts, keys, redis
 from inferno_store.postgres import Database
 from inferno_stream.kafka_edge import KafkaEdge
 
-_KEEP_ALIVE_S = 75
-"""How long an idle connection is kept: longer than the proxies before it keep theirs."""
-
 _SHUTDOWN_S = 4
 """How long open answers may go on after SIGTERM: with the log's own farewell less than a supervisor's ten seconds."""
 
@@ -37,6 +37,7 @@ _MIN_SECRET_CHARS = 32
 def main(settings: Settings) -> None:
     """Serve until SIGTERM."""
     log_records.configure(settings.log_level, settings.log_format)
+    _allow_files()
     uvloop.run(run(settings))
 
 
@@ -53,16 +54,18 @@ async def run(settings: Settings) -> None:
     async def find(secret: Secret) -> Key | None:
         return await keys.find(database, secret, pepper)
 
+    catalogue = Catalogue(lambda: hosts.read(presence))
     parts = Parts(
         edge=edge,
-        catalogue=Catalogue(lambda: hosts.read(presence)),
+        catalogue=catalogue,
         keyring=Keyring(find, pepper=pepper, believed_s=settings.api.key_cache_s),
         metrics=metrics,
+        canary=Canary(edge, catalogue, metrics, settings.api),
         tracer=tracer,
         deadlines=Deadlines(**settings.deadlines.model_dump()),
         settings=settings.api,
     )
-    server = _server(app.build(parts, _lifespan(parts, edge, database, presence)), settings)
+    server = _server(app.build(parts, _lifespan(parts, edge, database, presence)), settings, parts.metrics)
     await server.serve()
     if not server.started:
         raise SystemExit("The API did not start; the log above says why.")
@@ -82,6 +85,7 @@ def _lifespan(parts: Parts, edge: KafkaEdge, database: Database, presence: redis
             await edge.start()
             await parts.catalogue.refresh()
             await stack.enter_async_context(_running(parts.catalogue.run))
+            await stack.enter_async_context(_running(parts.canary.run))
             yield
 
     return lifespan
@@ -99,22 +103,28 @@ async def _running(work: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
             await task
 
 
-def _server(application: Starlette, settings: Settings) -> uvicorn.Server:
+def _server(application: Starlette, settings: Settings, metrics: Metrics) -> uvicorn.Server:
+    connection = wire.protocol(settings.api, metrics.refused)
     config = uvicorn.Config(
         application,
         host=settings.api.host,
         port=settings.api.port,
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", connection),  # uvicorn only calls it
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_S,
         backlog=2048,
     )
     return uvicorn.Server(config)
+
+
+def _allow_files() -> None:
+    """Let this process have as many connections as the system allows it: the usual limit is far below."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _required(secret: SecretStr, name: str) -> bytes:
