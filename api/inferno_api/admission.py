@@ -1,19 +1,44 @@
 """From a client's body to a generation that can be asked for: the model that answers, the seed, the deadlines."""
 
+import copy
 import secrets
+from functools import cache
 
 import msgspec
 
+from inferno_api import images
 from inferno_api.asked import Asked
 from inferno_api.catalogue import Catalogue
-from inferno_core.errors import InvalidRequest
+from inferno_api.chat import ChatBody
+from inferno_api.fault import Fault
+from inferno_api.refused import Refusing
+from inferno_api.sampling import Sampling
+from inferno_core.errors import ContextLengthExceeded, InvalidRequest
 from inferno_core.hosts import HostedModel
 from inferno_core.keys import Key
 from inferno_core.records import Deadlines, Surface
 from inferno_stream.edge import Draft
 
-_NOT_FOR_ENGINES = ("stream", "stream_options", "user", "metadata", "store", "best_of", "priority")
-"""Fields that the edge itself honours, or that describe the request to its sender; the engine needs none."""
+LABELS = frozenset(
+    {
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "session_id",
+        "store",
+        "user",
+        "verbosity",
+    }
+)
+"""Fields that describe a request to its sender, or wish for what is done anyway: taken, and without effect."""
+
+_EDGE = frozenset({"stream", "stream_options", "best_of", "priority", "modalities", "function_call", "functions"})
+"""Fields that the edge itself honours."""
+
+_NOT_FOR_ENGINES = LABELS | _EDGE | (frozenset(Refusing.__struct_fields__) - frozenset(Asked.__struct_fields__))
 
 
 class Admission:
@@ -29,11 +54,14 @@ class Admission:
         Raises:
             ModelNotFound: the model is not here, or not for this key.
             Unavailable: it doesn't serve yet.
+            ContextLengthExceeded: prompt and answer can't fit the model.
             InvalidRequest: the model can't do what is asked.
 
         """
         model = self._catalogue.resolve(body.model, key.allows_model)
-        _check(model, surface, body)
+        _check_task(model, surface)
+        _check_length(model, body)
+        _check_images(model, body)
         seed = secrets.randbits(63) if body.own_seed is None else body.own_seed
         return Draft(
             surface=surface,
@@ -51,24 +79,64 @@ class Admission:
         )
 
 
-def _check(model: HostedModel, surface: Surface, body: Asked) -> None:
+def _check_task(model: HostedModel, surface: Surface) -> None:
     if surface not in model.tasks:
         able = ", ".join(model.tasks) or "none"
         raise InvalidRequest(f"Model {model.name!r} does not do {surface}; it does: {able}.", param="model")
-    if model.context and body.allowance is not None and body.allowance > model.context:
+
+
+def _check_length(model: HostedModel, body: Asked) -> None:
+    """Refuse what can't fit for sure; without a tokenizer all else is for the engine to judge."""
+    if not model.context:
+        return
+    room = f"prompt and answer of {model.name!r} have {model.context} tokens together"
+    if body.allowance is not None and body.allowance > model.context:
         raise InvalidRequest(
-            f"'{body.allowance_field}' is {body.allowance}, and prompt and answer of {model.name!r} have "
-            f"{model.context} tokens together. Ask for fewer.",
-            param=body.allowance_field,
+            f"'{body.allowance_field}' is {body.allowance}, and {room}. Ask for fewer.", param=body.allowance_field
+        )
+    if body.truncate_prompt_tokens is not None:
+        return
+    least, wanted = body.least_tokens, body.allowance or 0
+    if least + wanted > model.context:
+        raise ContextLengthExceeded(
+            f"'{body.prompt_field}' has at least {least} tokens, {wanted} are asked for in the answer, and {room}. "
+            "Shorten one of them.",
+            param=body.prompt_field,
         )
 
 
+def _check_images(model: HostedModel, body: Asked) -> None:
+    for path, url in body.images:
+        if "image" not in model.modalities:
+            raise InvalidRequest(
+                f"'{path}' is an image, and model {model.name!r} reads text alone. Leave it out, or choose a model "
+                "that sees.",
+                param=f"{path}.type",
+            )
+        try:
+            images.check(url)
+        except Fault as fault:
+            param = f"{path}.image_url.{fault.field}"
+            raise InvalidRequest(f"'{param}' can't be taken: {fault}.", param=param) from fault
+
+
 def _engine_body(body: Asked, model: str, seed: int) -> bytes:
-    """Write the body that the engine gets: known fields alone, the model resolved, a seed in any case."""
-    fields: dict[str, object] = {field: None for field in _NOT_FOR_ENGINES if field in body.__struct_fields__}
-    if "seed" in body.__struct_fields__:
-        fields["seed"] = seed
+    """Write the body that the engine gets: what it is to honour alone, the model resolved, a seed in any case."""
+    mine = copy.copy(body)
+    mine.model = model
+    for field in _dropped(type(body)):
+        setattr(mine, field, None)
+    if isinstance(mine, Sampling):
+        mine.seed = seed
+    if isinstance(mine, ChatBody) and mine.continue_final_message:
+        # A template can't both leave the last message open and begin another one.
+        mine.add_generation_prompt = False
     try:
-        return msgspec.json.encode(msgspec.structs.replace(body, **fields, model=model))
+        return msgspec.json.encode(mine)
     except (OverflowError, RecursionError, ValueError) as error:
         raise InvalidRequest(f"The body can't be written as JSON again ({error}). Send plainer values.") from error
+
+
+@cache
+def _dropped(kind: type[Asked]) -> tuple[str, ...]:
+    return tuple(field for field in kind.__struct_fields__ if field in _NOT_FOR_ENGINES)

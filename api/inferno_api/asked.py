@@ -1,8 +1,13 @@
 """What a body asks for, whichever surface it came by: so much of it is looked at before it is queued."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+
+from inferno_api.limits import MAX_LABEL_CHARS, MAX_TOKENS
+
+Label = Annotated[str, Meta(max_length=MAX_LABEL_CHARS)]
 
 
 class Asked(Struct, kw_only=True, omit_defaults=True):
@@ -12,8 +17,13 @@ class Asked(Struct, kw_only=True, omit_defaults=True):
     """
 
     model: Annotated[str, Meta(min_length=1, max_length=256, description="Name of a model in /v1/models.")]
-    user: str | None = None
-    priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
+    user: Label | None = None
+    session_id: Label | None = None
+    priority: Annotated[int, Meta(ge=0, le=MAX_TOKENS, description="Lower goes first; 0 is the default.")] | None = None
+    cache_salt: Annotated[str, Meta(pattern=r"^[^@/\\\x00]{1,128}$")] | None = None
+    add_special_tokens: bool | None = None
+    truncate_prompt_tokens: Annotated[int, Meta(ge=-1, le=MAX_TOKENS)] | None = None
+    truncation_side: Literal["left", "right"] | None = None
 
     @property
     def choices(self) -> int:
@@ -44,3 +54,18 @@ class Asked(Struct, kw_only=True, omit_defaults=True):
     def allowance_field(self) -> str:
         """Which field says so."""
         return "max_tokens"
+
+    @property
+    def prompt_field(self) -> str:
+        """Which field has what is read."""
+        return "prompt"
+
+    @property
+    def least_tokens(self) -> int:
+        """How many tokens the longest prompt has at least, as far as that can be told without a tokenizer."""
+        return 0
+
+    @property
+    def images(self) -> Sequence[tuple[str, str]]:
+        """The images that are shown, each with the path of its part and its URL."""
+        return ()

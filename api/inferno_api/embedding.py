@@ -6,17 +6,24 @@ from msgspec import Meta
 
 from inferno_api import texts
 from inferno_api.asked import Asked
+from inferno_api.limits import MAX_INPUTS
 from inferno_api.texts import Texts
-
-MAX_INPUTS = 2048
 
 
 class EmbeddingBody(Asked, kw_only=True, omit_defaults=True):
     """Texts whose meaning is asked for as vectors, one for each."""
 
     input: Texts
-    dimensions: Annotated[int, Meta(ge=1, le=65536)] | None = None
+    dimensions: Annotated[int, Meta(ge=1, le=1 << 16)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
+    use_activation: bool | None = None
+
+    # Refused, each by the reason that `refused` gives.
+    embed_dtype: Literal["float32"] | None = None
+    endianness: Literal["native", "little"] | None = None
+    mm_processor_kwargs: None = None
+    padding: Literal["do_not_pad"] | None = None
+    request_id: None = None
 
     def __post_init__(self) -> None:
         texts.check("input", self.input, MAX_INPUTS)
@@ -25,3 +32,13 @@ class EmbeddingBody(Asked, kw_only=True, omit_defaults=True):
     def choices(self) -> int:
         """How many vectors are asked for."""
         return texts.count(self.input)
+
+    @property
+    def prompt_field(self) -> str:
+        """Which field has what is read."""
+        return "input"
+
+    @property
+    def least_tokens(self) -> int:
+        """How many tokens the longest input has at least."""
+        return texts.least_tokens(self.input)

@@ -20,7 +20,7 @@ def test_each_prompt_has_its_choices(prompt: Any, count: int) -> None:
 
 def test_prompts_and_choices_are_bounded_together() -> None:
     assert completion(prompt=["a"] * 64, n=2).choices == 128
-    with pytest.raises(msgspec.ValidationError, match="ask for 130 answers"):
+    with pytest.raises(msgspec.ValidationError, match="asks for 130 answers"):
         completion(prompt=["a"] * 65, n=2)
     with pytest.raises(msgspec.ValidationError, match="has 129 texts"):
         completion(prompt=["a"] * 129)
@@ -33,5 +33,5 @@ def test_an_answer_has_sixteen_tokens_where_nothing_is_said() -> None:
 
 def test_the_best_of_has_to_be_all() -> None:
     assert completion(best_of=2, n=2).choices == 2
-    with pytest.raises(msgspec.ValidationError, match="best_of"):
+    with pytest.raises(msgspec.ValidationError, match="all answers are given"):
         completion(best_of=2)
