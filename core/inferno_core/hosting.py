@@ -16,13 +16,14 @@ from itertools import count
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from inferno_core import session as wire
 from inferno_core.audience import Audience, Send
 from inferno_core.errors import DeadlineExceeded, Fenced, InfernoError, Unavailable
 from inferno_core.fence import Fences, Standing
 from inferno_core.hosted import MESSAGE_BYTES, Row, Run, Session
-from inferno_core.records import Failure, Usage
+from inferno_core.records import Failure, Phases, Usage
 from inferno_core.session import GRACE_S, Adoption, Attach, Commands, Ending
 
 _LOOK_S = 0.1
@@ -198,7 +199,7 @@ class Host:
         if run.ending is None:
             self.gained([run])
             return
-        run.ending = Ending(run.handle, run.ending.usage, run.ending.failure)
+        run.ending = replace(run.ending, handle=run.handle)
         session.say_end(run, run.ending)
 
     def _let_go(self, run: Run, now: float) -> None:
@@ -267,10 +268,10 @@ class Host:
             run.working = False
             self._working -= run.slots
 
-    def end(self, run: Run, usage: Usage | None, error: InfernoError | None) -> None:
+    def end(self, run: Run, usage: Usage | None, error: InfernoError | None, phases: Phases | None = None) -> None:
         """A run has said all, and ends so."""
         self.stopped(run)
-        run.ending = Ending(run.handle, usage, None if error is None else _failure(error))
+        run.ending = Ending(run.handle, usage, None if error is None else _failure(error), phases)
         if run.session is not None:
             run.session.say_end(run, run.ending)
 

@@ -59,8 +59,9 @@ class Run:
 
 class Step(NamedTuple):
     """What a step brought. `advanced` gained a token each and go on; those that `ended` gained what lies behind the
-    number of tokens beside them, which may be nothing. `begun` are those of either kind that had just been given a
-    slot, `halted` those that came to their halt, and `preempted` those that lost their slot.
+    number of tokens beside them, which may be nothing. `begun` are those of either kind whose prompt had just been
+    read, `halted` those that came to their halt, `preempted` those that lost their slot, and `admitted` those that were
+    given one.
     """
 
     advanced: list[Run]
@@ -68,6 +69,7 @@ class Step(NamedTuple):
     begun: list[Run]
     halted: list[Run]
     preempted: list[Run]
+    admitted: list[Run]
 
 
 @dataclass
@@ -119,9 +121,8 @@ class Scheduler:
 
     def step(self) -> Step:
         """Advance by one engine step."""
-        self._admit()
+        step = Step([], [], [], [], [], self._admit())
         self._budget = self.prefill_tokens
-        step = Step([], [], [], [], [])
         advanced = step.advanced
         for run in self._running:
             if run.made < run.free_until:
@@ -133,7 +134,7 @@ class Scheduler:
             self._sweep()
         return step
 
-    def _admit(self) -> None:
+    def _admit(self) -> list[Run]:
         """Give slots to those that wait, in order; one that finds no room is not overtaken."""
         taken = 0
         for run in self._waiting[: self.slots - len(self._running)]:
@@ -146,7 +147,9 @@ class Scheduler:
             run.unread = max(1, run.prompt_tokens + run.made - cached)
             self._running.append(run)
             taken += 1
+        admitted = self._waiting[:taken]
         del self._waiting[:taken]
+        return admitted
 
     def _advance(self, run: Run, step: Step) -> None:
         """Advance a run for which more has to be done than to count."""

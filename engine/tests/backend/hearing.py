@@ -10,6 +10,7 @@ from inferno_backend.seam import Call, Choice, Delta, Gain, OpenAICall, Render, 
 from inferno_backend.synthetic_engine import SyntheticEngine
 
 from inferno_core.errors import InfernoError
+from inferno_core.records import Phases
 from inferno_core.session import Piece
 
 
@@ -19,6 +20,7 @@ class Heard:
     def __init__(self) -> None:
         self.gains: list[Gain] = []
         self.usage: Usage | None = None
+        self.phases: Phases | None = None
         self.error: InfernoError | None = None
         self.calls: list[str] = []
         self._render: Render | None = None
@@ -38,7 +40,7 @@ class Heard:
 
     def end(self, usage: Usage) -> None:
         self.calls.append("end")
-        self.usage = usage
+        self.usage, self.phases = usage._replace(phases=None), usage.phases
         self._over.set()
 
     def fail(self, error: InfernoError) -> None:

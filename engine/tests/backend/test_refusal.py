@@ -1,7 +1,9 @@
 from typing import Any
 
 import pytest
-from inferno_backend.refusal import misfit, refusal
+from inferno_backend.refusal import check_allowance, misfit, refusal
+
+from inferno_core.errors import ContextLengthExceeded
 
 ASKED: dict[str, Any] = {"temperature": -1, "top_p": 3, "messages": [{"role": "user", "content": "x" * 500}]}
 
@@ -40,3 +42,17 @@ def test_a_word_that_is_a_fields_name_by_chance_is_not_taken_for_it():
 
 def test_no_words_are_repeated():
     assert "xx" not in misfit("messages", ASKED).message
+
+
+def test_more_tokens_than_are_left_are_refused_by_name():
+    with pytest.raises(ContextLengthExceeded, match="leaves 12 for the answer, and 13") as refused:
+        check_allowance({"max_tokens": 13}, 12, 64)
+    assert refused.value.param == "max_tokens"
+    with pytest.raises(ContextLengthExceeded) as newer:
+        check_allowance({"max_tokens": 1, "max_completion_tokens": 13}, 12, 64)
+    assert newer.value.param == "max_completion_tokens"
+
+
+@pytest.mark.parametrize("asked", [{}, {"max_tokens": None}, {"max_tokens": 12}])
+def test_what_fits_is_taken(asked: dict[str, Any]):
+    check_allowance(asked, 12, 64)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hearing import Heard, ask, call, whole
+from inferno_backend.seam import Usage
 from inferno_backend.synthetic_engine import SyntheticEngine
 
 from inferno_core.errors import ContextLengthExceeded, EngineFailed, InvalidRequest
@@ -49,6 +50,21 @@ def test_an_answer_is_what_the_pure_function_says(make: Make):
     heard = ask(make(), "completion", {"prompt": "hello", "seed": 3})
     assert whole(heard.said())[0].text == completion_text("hello", seed=3)
     assert heard.calls == ["begin", "end"]
+
+
+def test_it_tells_how_long_its_phases_took(make: Make):
+    engine = make(step_ms=5, max_num_seqs=1, prefill_tokens_per_step=8)
+    first, later = Heard(), Heard()
+    engine.start(call("completion", {"prompt": "p", "max_tokens": 10}), first)
+    engine.start(call("completion", {"prompt": "p " * 32, "max_tokens": 4}), later)
+    phases = first.over().phases
+    assert phases is not None
+    assert phases.decode_s >= 0.045
+    waited = later.over().phases
+    assert waited is not None
+    assert waited.queued_s >= phases.decode_s - 0.005
+    assert waited.prefill_s >= 0.015
+    assert waited.decode_s >= 0.015
 
 
 def test_it_says_when_a_step_is_over_and_once_a_step(make: Make):
@@ -147,7 +163,7 @@ def test_it_counts_what_it_does(make: Make):
     prompt = "w " * 40
     assert ask(engine, "completion", {"prompt": prompt, "max_tokens": 5, "n": 2}).usage
     second = ask(engine, "completion", {"prompt": prompt, "max_tokens": 5})
-    assert second.usage == (40, 5, 32)
+    assert second.usage == Usage(40, 5, 32)
     stats = engine.stats
     assert (stats.prompt_tokens, stats.generation_tokens) == (80, 15)
     assert (stats.prefix_cache_queries, stats.prefix_cache_hits) == (120, 64)

@@ -65,9 +65,15 @@ def test_an_error_in_the_stream_is_raised(lane: Lane):
         ('{"index":0,"text":"a","prompt_token_ids":[1,2],"token_ids":null}', b'{"index":0,"text":"a"}'),
         ('{"index":0,"text":",\\"token_ids\\":null}"}', b'{"index":0,"text":",\\"token_ids\\":null}"}'),
         ('{"index":0,"logprobs":[]}', b'{"index":0,"logprobs":[]}'),
+        (
+            '{"index":0,"delta":{"reasoning":"So"},"finish_reason":null,"token_ids":null}',
+            b'{"index":0,"delta":{"reasoning":"So","reasoning_content":"So"},"finish_reason":null}',
+        ),
+        ('{"index":0,"delta":{"reasoning":null}}', b'{"index":0,"delta":{"reasoning":null}}'),
+        ('{"index":0,"text":"\\"reasoning\\":"}', b'{"index":0,"text":"\\"reasoning\\":"}'),
     ],
 )
-def test_additions_that_nobody_asked_for_are_cut_off(said: str, kept: bytes):
+def test_choices_are_brought_into_the_form_that_clients_read(said: str, kept: bytes):
     async def stream(feed: Feed) -> AsyncGenerator[str, None]:
         async for _ in feed:
             yield chunk(said)

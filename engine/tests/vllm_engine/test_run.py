@@ -6,6 +6,7 @@ from inferno_backend.seam import Gain, OpenAICall, Render, Usage
 from inferno_backend.vllm_engine.run import ChoiceSeat, Run
 
 from inferno_core.errors import EngineFailed, InfernoError
+from inferno_core.records import Phases
 
 
 class Ear:
@@ -56,6 +57,17 @@ def test_what_the_engine_gave_up_fails_as_a_whole(finish: str):
     assert not case.says(1, 1)
     assert case.ear.heard == ["begin", "engine_failed"]
     assert case.run.failed
+
+
+def test_its_phases_are_those_of_its_first_choice(monkeypatch: pytest.MonkeyPatch):
+    case = Case(2)
+    case.run.asked_s = 10.0
+    case.seats[1].scheduled(10.5, 11.0)
+    case.seats[0].scheduled(12.0, 13.0)
+    monkeypatch.setattr("time.monotonic", lambda: 15.0)
+    case.says(0, 1, "stop")
+    case.says(1, 1, "stop")
+    assert case.ear.heard[-1].phases == Phases(queued_s=0.5, prefill_s=0.5, decode_s=4.0)
 
 
 def test_nothing_is_told_after_it_was_dropped():

@@ -17,7 +17,7 @@ WAIT_S = 5.0
 class Core:
     """vLLM's core, client and output processor, by hand: what is put into `steps` comes out as one."""
 
-    preemption = 3
+    preemption, scheduling = 3, 2
 
     def __init__(self) -> None:
         self.client = self.outputs = self
@@ -86,6 +86,9 @@ class Seat:
         self.id = self.request = id
         self.over = False
         self.taken: queue.Queue[Any] = queue.Queue()
+
+    def scheduled(self, begun_s: float, first_s: float) -> None:
+        pass
 
     def take(self, output: Any) -> bool:
         self.taken.put(output)

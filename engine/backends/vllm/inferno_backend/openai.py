@@ -13,6 +13,8 @@ from inferno_backend.contract import Array, Output, strings
 from inferno_backend.seam import Choice
 from inferno_backend.tray import End
 
+_COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens")
+
 
 class OpenAIContract:
     """Answers one request in choice objects. Errors travel in a tensor of their own, never as Triton's."""
@@ -39,4 +41,6 @@ def _end(end: End) -> list[tuple[str, Array]]:
     if end.error is not None:
         error = {"code": end.error.code, "message": end.error.message, "param": end.error.param}
         return [("error", strings([json.dumps(error)]))]
-    return [("usage", strings([json.dumps(end.usage._asdict())]))] if end.usage is not None else []
+    if end.usage is None:
+        return []
+    return [("usage", strings([json.dumps({name: getattr(end.usage, name) for name in _COUNTS})]))]

@@ -34,6 +34,21 @@ def refusal(status: int, said: str, param: str | None, asked: Mapping[str, Any],
     return misfit(param if param in asked else _named(said, asked), asked)
 
 
+def check_allowance(asked: Mapping[str, Any], most: int, context: int) -> None:
+    """Refuse more tokens than the `most` that a prompt leaves: an engine would silently give fewer.
+
+    Raises ContextLengthExceeded.
+    """
+    field = "max_tokens" if asked.get("max_completion_tokens") is None else "max_completion_tokens"
+    wanted = asked.get(field)
+    if isinstance(wanted, int) and wanted > most:
+        raise ContextLengthExceeded(
+            f"This model's context is {context} tokens; the prompt leaves {most} for the answer, and {wanted} were "
+            "asked for. Shorten one of them.",
+            param=field,
+        )
+
+
 def misfit(param: str | None, asked: Mapping[str, Any]) -> InvalidRequest:
     """Refuse the value of one field, or the fields' combination where nobody knows which it is."""
     if param is None:

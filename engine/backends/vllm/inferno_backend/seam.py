@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from inferno_core.errors import InfernoError
+from inferno_core.records import Phases
 from inferno_core.session import Piece
 
 
@@ -77,11 +78,12 @@ class Delta(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What the engine counted, in tokens."""
+    """What the engine counted, in tokens, and how long the phases took, where it can tell."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    phases: Phases | None = None
 
 
 class Render(Protocol):

@@ -1,11 +1,13 @@
 """What the synthetic engine makes of a call: its whole answers, and what of them is still to be told."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from inferno_backend.seam import Call, Gain, OpenAICall, Render, Reply, Usage
 from inferno_backend.synthetic_render import ChatRender, CompletionRender, EmbeddingRender, StockRender
 from inferno_core.errors import EngineFailed
+from inferno_core.records import Phases
 from inferno_core.session import Piece
 from inferno_engine.synthetic import embedding, prefixes, request
 from inferno_engine.synthetic.faults import Fault
@@ -46,7 +48,20 @@ class Generation:
     `put` is its reply's. Raises EngineFailed if it can't go on with what was accepted of it.
     """
 
-    __slots__ = ("_open", "_plan", "_silent", "_told", "arrived_s", "fault", "id", "put", "reply", "runs")
+    __slots__ = (
+        "_open",
+        "_plan",
+        "_silent",
+        "_spoke_s",
+        "_taken_s",
+        "_told",
+        "arrived_s",
+        "fault",
+        "id",
+        "put",
+        "reply",
+        "runs",
+    )
 
     def __init__(self, call: Call, reply: Reply, plan: Plan, fault: Fault | None, arrived_s: float) -> None:
         accepted = call.accepted if isinstance(call, OpenAICall) else ()
@@ -54,7 +69,7 @@ class Generation:
         self.reply = reply
         self.put: Callable[[Gain], None] = reply.put
         self.fault = fault
-        self.arrived_s = arrived_s
+        self.arrived_s = self._taken_s = self._spoke_s = arrived_s
         self._plan = plan
         self._told = _told(accepted, plan.answers)
         ended = {piece.choice for piece in accepted if piece.finish}
@@ -69,6 +84,16 @@ class Generation:
         blocks = prefixes.blocks(self._plan.prompts[index // self._plan.n].split())
         made = min(made, len(answer.tokens))
         return Run(self, index, answer.prompt_tokens, answer.tokens, made, priority, blocks)
+
+    def takes(self, at_s: float) -> None:
+        """Note when a choice was given a slot; the first counts."""
+        if self._taken_s == self.arrived_s:
+            self._taken_s = self._spoke_s = max(at_s, self.arrived_s)
+
+    def speaks(self, at_s: float) -> None:
+        """Note when a prompt had been read; the first counts."""
+        if self._spoke_s == self._taken_s:
+            self._spoke_s = at_s
 
     def silence(self) -> None:
         """Tell the reply nothing more."""
@@ -100,7 +125,14 @@ class Generation:
         answers, n = self._plan.answers, self._plan.n
         completion = sum(max(len(answer.tokens), told) for answer, told in zip(answers, self._told, strict=True))
         cached = sum(run.cached or 0 for run in self.runs if self.counts_prompt(run))
-        return Usage(sum(answer.prompt_tokens for answer in answers[::n]), completion, cached)
+        return Usage(sum(answer.prompt_tokens for answer in answers[::n]), completion, cached, self._phases())
+
+    def _phases(self) -> Phases:
+        return Phases(
+            queued_s=self._taken_s - self.arrived_s,
+            prefill_s=self._spoke_s - self._taken_s,
+            decode_s=max(0.0, time.monotonic() - self._spoke_s),
+        )
 
 
 def _told(accepted: Sequence[Piece], answers: Sequence[Answer]) -> list[int]:

@@ -154,6 +154,11 @@ class SyntheticEngine:
         step = self._scheduler.step()
         for run in step.halted:
             self._break(run.owner)
+        now = time.monotonic()
+        for run in step.admitted:
+            run.owner.takes(self.stats.last_step)
+        for run in step.begun:
+            run.owner.speaks(now)
         with self._telling:
             self._tell(step)
         self._observer.observe(step, time.monotonic())

@@ -230,7 +230,9 @@ class Desk:
         error = ending.error
         if isinstance(error, EngineFailed) and self._engine.dead is not None:
             error = EngineLost(error.message)
-        self._host.end(run, Usage(*ending.usage) if ending.usage is not None else None, error)
+        used = ending.usage
+        counted = None if used is None else Usage(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+        self._host.end(run, counted, error, None if used is None else used.phases)
 
     def _ask_who_left(self, now: float) -> None:
         if now < self._ask_at:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferno_backend.refusal import check_allowance
 from inferno_backend.seam import Choice, Gain, OpenAICall, Render, StockCall
 from inferno_backend.vllm_engine import compat, past
 from inferno_backend.vllm_engine.core import Core
@@ -81,6 +82,7 @@ class Admission:
         """Open the lane of a prompt, and make the seats of its choices."""
         id = f"{call.id}.{next(self._numbers)}"
         lane, asked = await self._serving.lane(call.surface, body, id, len(indices))
+        check_allowance(body, asked.params.max_tokens, self._core.context)
         if call.allowance is not None:
             asked.params.max_tokens = min(asked.params.max_tokens, call.allowance)
         request = self._request(id, asked, body, call.priority)

@@ -44,6 +44,7 @@ from inferno_backend.vllm_engine.output import ResumingOutputProcessor
 from inferno_core.errors import EngineFailed, InfernoError, InvalidRequest
 
 PREEMPTED = EngineCoreEventType.PREEMPTED
+SCHEDULED = EngineCoreEventType.SCHEDULED
 _ENGINE_FIELDS = frozenset(field.name for field in fields(AsyncEngineArgs))
 # Fields of vLLM's sampling parameters that are its own business, or would carry code or state.
 _NOT_ASKED_FOR = frozenset({"output_kind", "extra_args", "logits_processors", "skip_clone"})
@@ -52,6 +53,7 @@ _embeddings: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(EmbeddingRequest)
 
 __all__ = [
     "PREEMPTED",
+    "SCHEDULED",
     "AsyncMPClient",
     "EngineCoreOutputs",
     "EngineCoreRequest",

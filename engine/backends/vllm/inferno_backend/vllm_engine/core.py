@@ -20,19 +20,21 @@ _OURS: Mapping[str, Any] = _GOES_ON | {
     "scheduling_policy": "priority",
     # Else the arguments of tools that are forced may break their schema.
     "tool_strict_level": "parameter",
+    # No address is fetched for a client: pictures come within the request. An empty list would allow all.
+    "allowed_media_domains": ["invalid."],
 }
 
 
 class Core:
     """Makes requests of rendered prompts, and knows what the core can do. `served`: arguments of the serving layer.
 
-    `goes_on` says whether it can go on from tokens, `preemption` which type of event tells of one.
+    `goes_on` says whether it can go on from tokens, `preemption` and `scheduling` which type of event tells of one.
     """
 
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Start it; blocks until its weights are loaded. Raises ValueError for an argument that is unknown."""
         self.name = name
-        self.preemption = int(compat.PREEMPTED)
+        self.preemption, self.scheduling = int(compat.PREEMPTED), int(compat.SCHEDULED)
         arguments = _complete(arguments)
         self.served = compat.served_arguments(name, arguments)
         self.config = compat.engine_config(arguments)

@@ -17,6 +17,7 @@ from inferno_core.errors import InfernoError
 _PREFIX = len("data: ")
 # vLLM's additions, which it gives where nobody asked for them. They stand last.
 _EMPTY_ADDITIONS = (b',"token_ids":null}', b',"prompt_token_ids":null}')
+_REASONING = b'"reasoning":'
 _PROMPT = b',"prompt_token_ids":['
 _PROMPT_END = re.compile(rb"[\d,]*\]}")
 
@@ -105,7 +106,18 @@ class Lane:
         chunk = _chunks.decode(event[_PREFIX:])
         if chunk.error is not None:
             raise self._refused(chunk.error)
-        return [_plain(bytes(choice)) for choice in chunk.choices]
+        return [_named_twice(_plain(bytes(choice))) for choice in chunk.choices]
+
+
+def _named_twice(choice: bytes) -> bytes:
+    """Let reasoning stand under both names that clients read. In a text the quotes around one would be escaped."""
+    if _REASONING not in choice:
+        return choice
+    said = msgspec.json.decode(choice)
+    delta = said.get("delta") or {}
+    if delta.get("reasoning") is not None:
+        delta["reasoning_content"] = delta["reasoning"]
+    return msgspec.json.encode(said)
 
 
 def _plain(choice: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from inferno_backend.seam import Call, Gain, Render, Reply, Usage
 from inferno_core.errors import EngineFailed, InfernoError
+from inferno_core.records import Phases
 
 
 class Seat(Protocol):
@@ -25,6 +26,10 @@ class Seat(Protocol):
     @property
     def over(self) -> bool:
         """Whether nobody wants it any more."""
+        ...
+
+    def scheduled(self, begun_s: float, first_s: float) -> None:
+        """Take the news of when it was given a slot, and when the first of it came, by the monotonic clock."""
         ...
 
     def take(self, output: Any) -> bool:
@@ -50,6 +55,7 @@ class Run:
         self.failed = False
         self._reply = reply
         self._forget = forget
+        self._begun_s = self._first_s = 0.0
         # What is told and that it is over must not overlap: a reply hears nothing after that.
         self._lock = threading.Lock()
         self._open = 0
@@ -67,6 +73,11 @@ class Run:
                 self._reply.begin(render)
         if not open:
             self._end()
+
+    def scheduled(self, begun_s: float, first_s: float) -> None:
+        """Note when a choice was given a slot, and when its first words came; the first choice counts."""
+        if not self._first_s:
+            self._begun_s, self._first_s = begun_s, first_s
 
     def put(self, gain: Gain, cached_tokens: int = 0) -> None:
         """Tell what a choice gained; the last choice's finish ends the generation."""
@@ -99,8 +110,18 @@ class Run:
             if self.over:
                 return
             self.over = True
-            self._reply.end(Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens))
+            self._reply.end(Usage(self._prompt_tokens, self._completion_tokens, self._cached_tokens, self._phases()))
         self._forget(self)
+
+    def _phases(self) -> Phases | None:
+        if not self._first_s:
+            return None
+        begun_s = max(self.asked_s, min(self._begun_s, self._first_s))
+        return Phases(
+            queued_s=begun_s - self.asked_s,
+            prefill_s=self._first_s - begun_s,
+            decode_s=max(0.0, time.monotonic() - self._first_s),
+        )
 
 
 class ChoiceSeat:
@@ -122,6 +143,10 @@ class ChoiceSeat:
     def over(self) -> bool:
         """Whether its generation has ended, or was dropped."""
         return self._run.over
+
+    def scheduled(self, begun_s: float, first_s: float) -> None:
+        """Have it count for the generation."""
+        self._run.scheduled(begun_s, first_s)
 
     def take(self, output: Any) -> bool:
         """Tell what the choice gained."""

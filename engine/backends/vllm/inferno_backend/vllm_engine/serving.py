@@ -17,7 +17,16 @@ from inferno_backend.vllm_engine.lane import Feed, Lane
 from inferno_core.errors import InvalidRequest
 
 # Fields that would carry code or state, or ask for what has no stream.
-_NEVER = ("prompt_embeds", "kv_transfer_params", "ec_transfer_params", "vllm_xargs", "use_beam_search")
+_NEVER = (
+    "prompt_embeds",
+    "kv_transfer_params",
+    "ec_transfer_params",
+    "vllm_xargs",
+    "use_beam_search",
+    "chat_template",
+    "media_io_kwargs",
+    "mm_processor_kwargs",
+)
 # What a frame holds is ours to say, so vLLM is not asked for it.
 _FORCED: Mapping[str, Any] = {
     "stream": True,

@@ -35,7 +35,7 @@ class Steps:
         self.stepped: Callable[[], None] = _nobody
         self._core = core
         self._stats = stats
-        self._tally = Tally(stats, core.preemption)
+        self._tally = Tally(stats, core.preemption, core.scheduling)
         self._seats: dict[str, Seat] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = uvloop.new_event_loop()
@@ -59,7 +59,7 @@ class Steps:
     def count_into(self, stats: Stats) -> None:
         """Write gauges there from now on."""
         self._stats = stats
-        self._tally = Tally(stats, self._core.preemption)
+        self._tally = Tally(stats, self._core.preemption, self._core.scheduling)
 
     def close(self) -> None:
         """Stop stepping; the core's processes are not touched."""

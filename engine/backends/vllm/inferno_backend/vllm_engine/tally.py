@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 class Tally:
     """Writes `stats`, in the engine's thread: `begin` a step, one `output` after the other, `end` it.
 
-    `preemption` is the type of vLLM's events that tell of one.
+    `preemption` and `scheduling` are the types of vLLM's events that tell of one.
     """
 
-    def __init__(self, stats: Stats, preemption: int) -> None:
+    def __init__(self, stats: Stats, preemption: int, scheduling: int) -> None:
         self._stats = stats
         self._preemption = preemption
+        self._scheduling = scheduling
+        # When those that spoke for the first time in this step had been given their slots.
+        self._begun: dict[str, float] = {}
         self._now_s = 0.0
         # Since when the step that runs now has been running; None while nothing does.
         self._since_s: float | None = None
@@ -46,6 +49,9 @@ class Tally:
             stats.generation_tokens += len(output.new_token_ids)
             if output.events:
                 stats.preemptions += sum(event.type == self._preemption for event in output.events)
+                scheduled = [event.timestamp for event in output.events if event.type == self._scheduling]
+                if scheduled:
+                    self._begun[output.request_id] = scheduled[0]
         self._since_s = now_s if stats.running or stats.waiting else None
 
     def output(self, seat: Seat, output: Any) -> None:
@@ -53,6 +59,7 @@ class Tally:
         if seat.last_s:
             self._gaps[seat.last_s] = self._gaps.get(seat.last_s, 0) + 1
         else:
+            seat.scheduled(self._begun.get(seat.id, self._now_s), self._now_s)
             self._stats.prompt_tokens += len(output.prompt_token_ids or ())
             if seat.speaks:
                 self._stats.ttft.observe(self._now_s - seat.asked_s)
@@ -63,3 +70,4 @@ class Tally:
         for last_s, times in self._gaps.items():
             self._stats.itl.observe(self._now_s - last_s, times)
         self._gaps.clear()
+        self._begun.clear()

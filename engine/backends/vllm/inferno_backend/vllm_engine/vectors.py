@@ -52,6 +52,9 @@ class _VectorSeat:
     def over(self) -> bool:
         return self._run.over
 
+    def scheduled(self, begun_s: float, first_s: float) -> None:
+        self._run.scheduled(begun_s, first_s)
+
     def take(self, output: Any) -> bool:
         self._loop.call_soon_threadsafe(self._settle, output)
         return False
