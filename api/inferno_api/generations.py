@@ -12,7 +12,8 @@ from inferno_api import headers, validation
 from inferno_api.admission import Admission
 from inferno_api.asked import Asked
 from inferno_api.backstop import backstop
-from inferno_api.connection import ClientGone, read_body
+from inferno_api.bodies import read_body
+from inferno_api.connection import ClientGone
 from inferno_api.exchange import Exchange
 from inferno_api.keepalive import Ticker
 from inferno_api.parts import Parts
@@ -44,12 +45,13 @@ class Generations:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. The generation is left as soon as the client hangs up, or the answer is complete."""
         exchange = exchanges.of(scope)
-        data = await read_body(scope, receive, self._parts.settings.max_body_bytes)
+        data = await read_body(scope, receive, self._parts.settings.max_body_bytes, self._parts.bodies)
         body: Asked = validation.read(data, self._decode)
         draft = self._admission.draft(self._kind.surface, body, scope["key"])
         exchange.opened(draft, body, stream=body.streams)
         draft = replace(draft, trace=exchange.traceparent)
-        with self._parts.metrics.open(exchange):
+        with self._parts.metrics.open(exchange), self._parts.waiting.enter(draft.tenant.key) as wait:
+            exchange.taken = wait.taken
             await self._generate(exchange, draft, scope, receive, send)
 
     async def _generate(self, exchange: Exchange, draft: Draft, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from inferno_api import access_log, failures, tracing
 from inferno_api import exchange as exchanges
 from inferno_api import headers as answered
-from inferno_api.connection import ClientGone, Inbox
+from inferno_api.connection import ClientGone
 from inferno_api.exchange import Exchange
 from inferno_api.metrics import Metrics
 from inferno_core import trace
@@ -100,7 +100,6 @@ class Errors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         begun = False
-        inbox = Inbox(receive)
 
         async def send_noted(message: Message) -> None:
             nonlocal begun
@@ -108,7 +107,7 @@ class Errors:
             await send(message)
 
         try:
-            await self._app(scope, inbox, send_noted)
+            await self._app(scope, receive, send_noted)
         except ClientGone:
             exchanges.of(scope).code = "client_gone"
         except Exception as error:
@@ -116,7 +115,6 @@ class Errors:
                 raise
             known, headers = _known(scope, error)
             exchanges.of(scope).code = known.code
-            await inbox.discard()
             told = answered.failed(exchanges.of(scope)) | headers
             await failures.respond(known, told)(scope, receive, send)
 

@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 
-from inferno_api import connection
-from inferno_api.connection import ClientGone, held, read_body
-from inferno_core.errors import DeadlineExceeded, InvalidRequest, TooLarge
+from inferno_api.connection import ClientGone, held
+from inferno_core.errors import DeadlineExceeded
 
 
 def receiving(*messages: dict[str, Any]) -> Any:
@@ -25,33 +24,6 @@ def part(body: bytes, *, more: bool = False) -> dict[str, Any]:
 
 
 GONE = {"type": "http.disconnect"}
-
-
-async def read(*messages: dict[str, Any], declared: bytes = b"") -> bytes:
-    headers = [(b"content-length", declared)] if declared else []
-    return await read_body({"headers": headers}, receiving(*messages), 10)
-
-
-async def test_a_body_is_read_to_its_end() -> None:
-    assert await read(part(b"12345", more=True), part(b"67890")) == b"1234567890"
-
-
-async def test_a_body_that_is_too_large_is_refused_as_soon_as_that_is_known() -> None:
-    with pytest.raises(TooLarge):
-        await read(declared=b"11")
-    with pytest.raises(TooLarge):
-        await read(part(b"123456", more=True), part(b"123456", more=True))
-
-
-async def test_a_client_that_leaves_amid_its_body_is_gone() -> None:
-    with pytest.raises(ClientGone):
-        await read(part(b"1", more=True), GONE)
-
-
-async def test_a_body_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "BODY_TIMEOUT_S", 0.01)
-    with pytest.raises(InvalidRequest, match="did not arrive"):
-        await read(part(b"1", more=True))
 
 
 async def test_a_block_ends_when_the_client_goes() -> None:
