@@ -59,12 +59,12 @@ def test_it_tells_how_long_its_phases_took(make: Make):
     engine.start(call("completion", {"prompt": "p " * 32, "max_tokens": 4}), later)
     phases = first.over().phases
     assert phases is not None
-    assert phases.decode_s >= 0.045
+    assert phases.decode_s > 0.03
     waited = later.over().phases
     assert waited is not None
-    assert waited.queued_s >= phases.decode_s - 0.005
-    assert waited.prefill_s >= 0.015
-    assert waited.decode_s >= 0.015
+    assert waited.queued_s > 0.03
+    assert waited.prefill_s > 0.01
+    assert waited.decode_s > 0.01
 
 
 def test_it_says_when_a_step_is_over_and_once_a_step(make: Make):
