@@ -1,7 +1,7 @@
 """What is known of one request while it is answered: log line, metrics, spans and headers are all made from it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ class Exchange:
     `trace` is the request's own span and `parent` its caller's. `model` and `version` are names of the catalogue's,
     never what a client wrote. `admitted` is when the request stood in the log, `head` the first worker's, `first` and
     `last` when words came, `gaps` observes the time between. `outcome` is how the generation ended, or its reader;
-    `code` the error's that the client was told.
+    `code` the error's that the client was told. `taken` is called when an engine has the request.
     """
 
     request_id: str
@@ -39,7 +39,7 @@ class Exchange:
     model: str = ""
     version: str = ""
     stream: bool = False
-    parameters: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, float] = field(default_factory=dict[str, float])
     generation_id: str = ""
     admitted: float | None = None
     head: Head | None = None
@@ -51,6 +51,7 @@ class Exchange:
     final: Final | None = None
     finishes: tuple[str, ...] = ()
     outcome: str = ""
+    taken: Callable[[], None] = lambda: None
 
     @property
     def traceparent(self) -> str:
@@ -69,6 +70,7 @@ class Exchange:
         """Note that a worker speaks: the first one, or one that took over."""
         if self.head is None:
             self.head = head
+            self.taken()
         else:
             self.takeovers += 1
 

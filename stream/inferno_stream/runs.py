@@ -1,6 +1,7 @@
 """One request's way through engines: where it runs, which of its frames are not in the log yet, and its deadlines."""
 
 import asyncio
+import logging
 import math
 import time
 from collections import deque
@@ -8,11 +9,14 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from inferno_core import trace
 from inferno_core.effects import EngineFrame
-from inferno_core.errors import InfernoError, Unavailable
+from inferno_core.errors import InfernoError, InvalidRequest, Unavailable
 from inferno_core.records import Failure, Final, Outcome, Request
 from inferno_stream.engine import Engine, Flight, HostLost, Order, Place, Receipt
 from inferno_stream.spans import Journey
+
+logger = logging.getLogger(__name__)
 
 _MOST_LOSSES = 3
 """An engine that dies with a generation may have died of it: so often it may happen."""
@@ -109,6 +113,7 @@ class Run:
         self._losses += 1
         movable = place is None or place.goes_on or not self.given
         lost = isinstance(error, HostLost) or (isinstance(error, Unavailable) and not self.given)
+        self._log_failure(error, place)
         if lost and movable and self._losses < _MOST_LOSSES:
             self.journey.lost(error.code)
             self._driver.on_lost(self)
@@ -152,6 +157,19 @@ class Run:
         elif self._spoke and now - self._heard > deadlines.between_tokens_s:
             return f"no further token came within {deadlines.between_tokens_s:g} s"
         return None
+
+    def _log_failure(self, error: InfernoError, place: Place | None) -> None:
+        """Say which generation an engine failed at; the request's own faults are told to its client alone."""
+        if not isinstance(error, InvalidRequest):
+            context = trace.parse(self.request.trace)
+            facts = {
+                "generation_id": self.request.id,
+                "trace_id": context.trace_id if context is not None else "",
+                "code": error.code,
+                "host": place.host if place is not None else "",
+                "losses": self._losses,
+            }
+            logger.warning("an engine failed at a generation", extra={"facts": facts})
 
     def _leave(self) -> None:
         if self._flight is None and self.place is not None:

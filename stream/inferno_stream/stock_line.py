@@ -74,7 +74,7 @@ class StockFlight:
                 return
             failure = HostLost(self.lost)
         except Exception:
-            logger.exception("a run failed", extra={"generation": request.id})
+            logger.exception("a run failed", extra={"facts": {"generation_id": request.id}})
             failure = EngineFailed("The engine failed at this request; try again.")
         if not self._ended:
             self._ended = True
