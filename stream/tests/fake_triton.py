@@ -14,13 +14,15 @@ from inferno_stream.tensors import messages
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]  # as above
     """Serves model `model`, version 1. `answers` are the responses to each request, the last one final if `final`.
 
-    An `asyncio.Event` among them is waited for. `asked` holds the requests, `cancelled` is set when a stream is cut.
+    An `asyncio.Event` among them is waited for. `asked` holds the requests, `traces` each stream's traceparent,
+    `cancelled` is set when a stream is cut.
     """
 
     def __init__(self, answers: Sequence[dict[str, Any] | asyncio.Event], *, final: bool = True) -> None:
         self._answers = answers
         self._final = final
         self.asked: list[Any] = []
+        self.traces: list[str] = []
         self.cancelled = asyncio.Event()
         self._server = grpc.aio.server()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
@@ -44,6 +46,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         return metadata
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        self.traces.append(dict(context.invocation_metadata()).get("traceparent", ""))
         try:
             async for request in requests:
                 self.asked.append(request)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from test_owner import FakeGround, begin, spoken, take
 
 from inferno_core import address, trace
+from inferno_core.acceptance import History
 from inferno_core.address import Address
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import Unavailable
@@ -32,9 +33,8 @@ def asked(draft: MakeDraft) -> Request:
 def drawn(spans: list[Span]) -> list[tuple[str, str, str, str]]:
     """Name, kind and error of each span, and its parent's name."""
     names = {span.context.span_id: span.name for span in spans} | {ROOT.span_id: "root"}
-    return [
-        (names.get(span.parent.span_id if span.parent else "", "?"), span.name, span.kind, span.error) for span in spans
-    ]
+    parents = [names.get(span.parent.span_id if span.parent else "", "?") for span in spans]
+    return [(parent, span.name, span.kind, span.error) for parent, span in zip(parents, spans, strict=True)]
 
 
 async def test_a_request_is_traced_to_its_engine_and_its_phases(asked: Request, until: Until) -> None:
@@ -96,6 +96,7 @@ async def test_each_engine_that_is_lost_has_its_span(asked: Request, until: Unti
     (homeless,) = owner.homeless
     assert ground.engine.place is not None
     owner.move(homeless, ground.engine.place)
+    ground.searches[0].on_found(History())
     held.set()
     await until(lambda: isinstance(ground.records[-1], Done))
     assert drawn(ground.tracer.spans)[0] == ("process queue", "chat model", "client", "engine_failed")

@@ -63,6 +63,17 @@ async def test_text_becomes_frames(asked: Request, connect: Connect, until: Unti
     assert (listener.final.outcome, listener.final.usage) == (Outcome.FINISHED, Usage(3, 4))
 
 
+async def test_triton_is_told_the_trace(asked: Request, connect: Connect, until: Until) -> None:
+    async with FakeTriton([said("Par", "stop")]) as triton:
+        line = connect(triton)
+        for traceparent in ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", ""):
+            listener = Listener()
+            line.hold(1)
+            line.start(Order(asked, "queue/0", 1, trace=traceparent), PLACE, listener)
+            await until(lambda listener=listener: listener.final)
+            assert triton.traces.pop() == traceparent
+
+
 @pytest.mark.parametrize("leave", [StockFlight.cancel, StockFlight.release], ids=["cancel", "release"])
 async def test_leaving_cuts_the_stream(
     asked: Request, connect: Connect, until: Until, leave: Callable[[StockFlight], None]
