@@ -9,12 +9,14 @@ import httpx
 import pytest
 import uvicorn
 
+from inferno_api import wire
 from inferno_stream.fake import words
 
 
 @pytest.fixture
 async def url(world: Any) -> AsyncGenerator[str]:
-    config = uvicorn.Config(world.app, port=0, http="httptools", ws="none", log_config=None, server_header=False)
+    connection: Any = wire.protocol(world.parts.settings, world.parts.metrics.refused)
+    config = uvicorn.Config(world.app, port=0, http=connection, ws="none", log_config=None, server_header=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
