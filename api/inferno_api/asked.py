@@ -20,7 +20,7 @@ class Asked(Struct, kw_only=True, omit_defaults=True):
     user: Label | None = None
     session_id: Label | None = None
     priority: Annotated[int, Meta(ge=0, le=MAX_TOKENS, description="Lower goes first; 0 is the default.")] | None = None
-    cache_salt: Annotated[str, Meta(pattern=r"^[^@/\\\x00]{1,128}$")] | None = None
+    cache_salt: Annotated[str, Meta(pattern=r"^[^@/\\\x00]{1,128}$(?!\n)")] | None = None
     add_special_tokens: bool | None = None
     truncate_prompt_tokens: Annotated[int, Meta(ge=-1, le=MAX_TOKENS)] | None = None
     truncation_side: Literal["left", "right"] | None = None

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from inferno_api import regexes, schemas, structure
 from inferno_api.fault import Fault
-from inferno_api.limits import MAX_ALTERNATIVES, MAX_GRAMMAR_BYTES
+from inferno_api.limits import MAX_ALTERNATIVES, MAX_GRAMMAR_BYTES, NAME
 
 _KINDS = ("json", "regex", "choice", "grammar", "json_object")
 
@@ -23,7 +23,7 @@ class JsonObjectFormat(Struct, tag_field="type", tag="json_object"):
 class JsonSchema(Struct, kw_only=True, omit_defaults=True):
     """The schema that an answer has to follow. It is followed strictly whatever `strict` says."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern=NAME)]
     schema: dict[str, Any]
     description: str | None = None
     strict: bool | None = None

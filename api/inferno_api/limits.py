@@ -29,6 +29,9 @@ MAX_PARTS = 1024
 """Parts of one message."""
 
 MAX_NAME_CHARS = 64
+NAME = r"^[a-zA-Z0-9_-]{1,64}$(?!\n)"
+"""What names of functions and schemas are made of. In Python `$` would let a line's end pass."""
+
 MAX_LABEL_CHARS = 1024
 """Characters of what only labels a request, such as `user`, and of ids of tool calls."""
 

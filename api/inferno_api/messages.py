@@ -10,7 +10,7 @@ from inferno_api.fault import Fault
 from inferno_api.limits import MAX_CALLS, MAX_LABEL_CHARS, MAX_PARTS
 from inferno_api.tools import CalledFunction, FunctionName, ToolCall
 
-ParticipantName = Annotated[str, Meta(pattern=r"^[^\s<|\\/>]{1,64}$")]
+ParticipantName = Annotated[str, Meta(pattern=r"^[^\s<|\\/>]{1,64}$(?!\n)")]
 
 
 class TextPart(Struct, tag_field="type", tag="text"):

@@ -7,6 +7,7 @@ from inferno_api.canary import Canary
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
+from inferno_api.waiting import WaitingRoom
 from inferno_core.records import Deadlines
 from inferno_core.settings import ApiSettings
 from inferno_stream.edge import Edge
@@ -22,6 +23,7 @@ class Parts:
     keyring: Keyring
     metrics: Metrics
     canary: Canary
+    waiting: WaitingRoom
     deadlines: Deadlines
     settings: ApiSettings
     tracer: Tracer = field(default_factory=NoTracer)

@@ -5,9 +5,11 @@ import re
 from inferno_api.fault import Fault
 from inferno_api.limits import MAX_DEPTH, MAX_GRAMMAR_BYTES, MAX_REGEX_BYTES, MAX_WRITTEN_OUT
 
-_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|\{\d*(?:,\d*)?\}|.", re.DOTALL)
+# What is not closed goes on to the end, so that each character is looked at once.
+_SET = r"\[\^?\]?(?:\\.|[^\]\\])*+\]?"
+_ATOM = re.compile(rf"\\.|{_SET}|\{{\d*(?:,\d*)?\}}|.", re.DOTALL)
 _COUNT = re.compile(r"\{(\d*)(?:,(\d*))?\}")
-_QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*+\"|'(?:\\.|[^'\\])*+'", re.DOTALL)
+_QUOTED = re.compile(rf"\"(?:\\.|[^\"\\])*+\"?|'(?:\\.|[^'\\])*+'?|{_SET}", re.DOTALL)
 
 
 def check(field: str, regex: str) -> None:
@@ -17,7 +19,9 @@ def check(field: str, regex: str) -> None:
 
 def check_grammar(field: str, grammar: str) -> None:
     """Refuse a grammar in EBNF likewise. Raises `Fault`."""
-    _check(field, "grammar", grammar, _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), grammar), MAX_GRAMMAR_BYTES)
+    _check(
+        field, "grammar", grammar, _QUOTED.sub(lambda quoted: f"({'x' * len(quoted[0])})", grammar), MAX_GRAMMAR_BYTES
+    )
 
 
 def _check(field: str, kind: str, text: str, read: str, most_bytes: int) -> None:

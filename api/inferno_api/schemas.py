@@ -40,7 +40,7 @@ def _check_repeats(field: str, part: Mapping[str, Any]) -> None:
     for name in _REPEATS:
         times = part.get(name)
         if isinstance(times, int | float) and times > MAX_REPEATS:
-            raise Fault(field, f"`{name}` in it is {times:g}, and at most {MAX_REPEATS} can be followed; ask for less")
+            raise Fault(field, f"`{name}` in it is more than the {MAX_REPEATS} that can be followed; ask for less")
 
 
 def _check_regexes(field: str, part: Mapping[str, Any]) -> None:

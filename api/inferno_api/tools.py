@@ -14,9 +14,10 @@ from inferno_api.limits import (
     MAX_LABEL_CHARS,
     MAX_TOOLS_BYTES,
     MAX_VALUES,
+    NAME,
 )
 
-FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+FunctionName = Annotated[str, Meta(pattern=NAME)]
 
 
 class Function(Struct, kw_only=True, omit_defaults=True):

@@ -15,6 +15,7 @@ from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
 from inferno_api.parts import Parts
+from inferno_api.waiting import WaitingRoom
 from inferno_core import keys
 from inferno_core.errors import InfernoError
 from inferno_core.hosts import Host, HostedModel, ModelState
@@ -57,6 +58,7 @@ class World:
             metrics=metrics,
             canary=Canary(self.edge, catalogue, metrics, settings),
             tracer=self.tracer,
+            waiting=WaitingRoom(128, 100),
             deadlines=Deadlines(),
             settings=settings,
         )

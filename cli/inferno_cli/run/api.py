@@ -18,6 +18,7 @@ from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
 from inferno_api.parts import Parts
+from inferno_api.waiting import WaitingRoom
 from inferno_cli import log_records
 from inferno_cli.run import telemetry
 from inferno_core.errors import InvalidRequest
@@ -62,6 +63,7 @@ async def run(settings: Settings) -> None:
         metrics=metrics,
         canary=Canary(edge, catalogue, metrics, settings.api),
         tracer=tracer,
+        waiting=WaitingRoom(settings.api.max_waiting, settings.api.max_waiting_per_key),
         deadlines=Deadlines(**settings.deadlines.model_dump()),
         settings=settings.api,
     )
