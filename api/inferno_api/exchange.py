@@ -13,7 +13,7 @@ from inferno_core.records import Final, Head, Surface
 from inferno_core.trace import TraceContext
 from inferno_stream.edge import Draft
 
-_TOLD = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "seed", "max_tokens", "n")
+PARAMETERS = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "seed", "max_tokens", "n")
 """The parameters that spans tell: numbers alone, never content."""
 
 
@@ -63,7 +63,7 @@ class Exchange:
         """Note what is asked for, once it is admitted."""
         self.surface, self.model, self.version, self.stream = draft.surface, draft.model, draft.version, stream
         if self.trace is not None and self.trace.sampled:
-            asked = {name: getattr(body, name, None) for name in _TOLD}
+            asked = {name: getattr(body, name, None) for name in PARAMETERS}
             self.parameters = {name: value for name, value in asked.items() if isinstance(value, int | float)}
 
     def began(self, head: Head) -> None:

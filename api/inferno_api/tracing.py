@@ -11,7 +11,8 @@ from inferno_stream.spans import OPERATIONS, PROVIDER, final_attributes
 from inferno_stream.tracing import Span, Value
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-_CHOICES = {"n": "gen_ai.request.choice.count"}
+PARAMETER_NAMES = {"n": "gen_ai.request.choice.count"}
+"""What the conventions call a parameter, where that is not its own name."""
 
 
 def span(exchange: Exchange, context: TraceContext, method: str, route: str) -> Span:
@@ -38,7 +39,7 @@ def span(exchange: Exchange, context: TraceContext, method: str, route: str) -> 
 
 
 def _generation(exchange: Exchange, operation: str) -> dict[str, Value]:
-    asked = {_CHOICES.get(name, f"gen_ai.request.{name}"): value for name, value in exchange.parameters.items()}
+    asked = {PARAMETER_NAMES.get(name, f"gen_ai.request.{name}"): value for name, value in exchange.parameters.items()}
     attributes: dict[str, Value] = {
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": PROVIDER,

@@ -1,6 +1,6 @@
-"""What a worker counts, for Prometheus."""
+"""What a worker counts, for Prometheus (docs/observability.md)."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, PlatformCollector, ProcessCollector
 
 from inferno_core.records import Frame
 
@@ -10,6 +10,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
         self.running = Gauge(
             "inferno_worker_running", "Generations that hold a place on an engine.", registry=self.registry
         )
