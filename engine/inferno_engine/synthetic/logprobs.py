@@ -14,45 +14,51 @@ from inferno_engine.synthetic.text import Answer
 Ranked = list[tuple[int, str, float]]
 
 
-def ranked(answer: Answer, place: int, count: int) -> Ranked:
-    """Give token, spelling and log-probability of what stands at `place`, and of `count` - 1 that might."""
-    token, spelling = answer.tokens[place], answer.spelling(place)
+def ranked(answer: Answer, place: int, count: int, *, numbered: bool = False) -> Ranked:
+    """Give token, spelling and log-probability of what stands at `place`, and of `count` - 1 that might. `numbered`:
+    tokens are spelt as their ids, so that any can be told from all others.
+    """
+    token = answer.tokens[place]
     share = _share(token, place)
-    rows = [(token, spelling, math.log(share))]
+    rows = [(token, _numbered(token) if numbered else answer.spelling(place), math.log(share))]
     space = " " if place else ""
     for rank in range(1, count):
         share = min(share, 1 - share) / 2 if rank == 1 else share / 2
         other = (token + rank) % len(words.VOCABULARY)
-        rows.append((other, space + words.word(other), math.log(share)))
+        rows.append((other, _numbered(other) if numbered else space + words.word(other), math.log(share)))
     return rows
 
 
-def chat(answer: Answer, start: int, stop: int, count: int) -> dict[str, Any]:
+def chat(answer: Answer, start: int, stop: int, count: int, *, numbered: bool = False) -> dict[str, Any]:
     """Tell those of tokens `start` to `stop` as a chat does, each with the `count` likeliest."""
     content: list[dict[str, Any]] = []
     for place in range(start, stop):
-        rows = [_entry(row) for row in ranked(answer, place, max(1, count))]
+        rows = [_entry(row) for row in ranked(answer, place, max(1, count), numbered=numbered)]
         content.append(rows[0] | {"top_logprobs": rows[:count]})
     return {"content": content}
 
 
-def completion(answer: Answer, start: int, stop: int, count: int, offset: int) -> dict[str, list[Any]]:
+def completion(
+    answer: Answer, start: int, stop: int, count: int, offset: int, *, numbered: bool = False
+) -> dict[str, list[Any]]:
     """Tell them as a completion does; its text has `offset` characters before the answer."""
     told = empty()
     for place in range(start, stop):
-        rows = ranked(answer, place, max(1, count))
+        rows = ranked(answer, place, max(1, count), numbered=numbered)
         _add(
             told, rows[0][1], rows[0][2], {spelling: value for _, spelling, value in rows}, offset + answer.place(place)
         )
     return told
 
 
-def echoed(told: dict[str, list[Any]], pieces: Sequence[str]) -> dict[str, list[Any]]:
+def echoed(told: dict[str, list[Any]], pieces: Sequence[str], *, numbered: bool = False) -> dict[str, list[Any]]:
     """Put the pieces of an echoed prompt before what a completion tells. As everywhere, the first has no number."""
     whole, offset = empty(), 0
     for place, piece in enumerate(pieces):
-        value = math.log(_share(words.token(piece), place)) if place else None
-        _add(whole, piece, value, None if value is None else {piece: value}, offset)
+        token = words.token(piece.strip())
+        value = math.log(_share(token, place)) if place else None
+        shown = _numbered(token) if numbered else piece
+        _add(whole, shown, value, None if value is None else {shown: value}, offset)
         offset += len(piece)
     return {name: values + told[name] for name, values in whole.items()}
 
@@ -81,6 +87,10 @@ def empty() -> dict[str, list[Any]]:
 def _add(told: dict[str, list[Any]], piece: str, value: float | None, top: dict[str, float] | None, at: int) -> None:
     for name, entry in zip(told, (at, value, piece, top), strict=True):
         told[name].append(entry)
+
+
+def _numbered(token: int) -> str:
+    return f"token_id:{token}"
 
 
 def _share(token: int, place: int) -> float:

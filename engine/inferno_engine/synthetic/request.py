@@ -11,14 +11,17 @@ from typing import Any, Literal
 from msgspec import Struct, ValidationError, convert
 
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest
-from inferno_engine.synthetic import forms, tools, words
+from inferno_engine.synthetic import forms, tools, vocabulary, words
 from inferno_engine.synthetic.forms import Form
 from inferno_engine.synthetic.prompts import converted, prompts
 from inferno_engine.synthetic.text import Answer, Sampling, answer
 
 MOST_CHOICES, MOST_LOGPROBS = 128, 20
 _LARGE = (1 << 31) - 1
-_UNABLE = ("prompt_logprobs", "logit_bias", "bad_words", "allowed_token_ids", "suffix")
+_UNABLE = ("prompt_logprobs", "suffix")
+_NOT_WITH_FORM = ("min_tokens", "ignore_eos", "logit_bias", "bad_words", "allowed_token_ids")
+USUAL_TOKENS = 16
+"""How many tokens a completion has at most where nobody said it, as OpenAI has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Asked:
     """A request that was understood: which field has its prompts, how many answers to each, and how to make them.
 
     `logprobs`: how many tokens of each place are told with their log-probabilities; None: not even the drawn one.
-    `echo`: the prompt is told before the answer.
+    `echo`: the prompt is told before the answer. `usual_tokens`: how many an answer has at most where nobody said it;
+    None: what fits. `numbered`: with their log-probabilities, tokens are spelt as their ids.
     """
 
     field: str
@@ -36,6 +40,8 @@ class Asked:
     form: Form | None = None
     logprobs: int | None = None
     echo: bool = False
+    usual_tokens: int | None = None
+    numbered: bool = False
 
     def answers(self, context: int, allowance: int | None = None) -> list[Answer]:
         """Give all answers, in the order of their choice index, each of at most `allowance` tokens.
@@ -43,6 +49,8 @@ class Asked:
         Raises ContextLengthExceeded if a prompt leaves no room for an answer, or not for the one that is asked for, and
         InvalidRequest if an answer can't have the form that it is to have.
         """
+        if self.sampling.max_tokens is None and self.usual_tokens is not None:
+            allowance = min(self.usual_tokens, _LARGE if allowance is None else allowance)
         for prompt in self.prompts:
             _fit(self.field, len(prompt.split()), self.sampling.max_tokens, context)
         return [
@@ -63,7 +71,8 @@ def chat(body: Mapping[str, Any]) -> Asked:
     form = tools.form(body) or forms.form(body)
     asks = body.get("logprobs") not in (None, False)
     logprobs = (_integer(body, "top_logprobs", 0, MOST_LOGPROBS) or 0) if asks else None
-    return Asked("messages", (prompt,), _choices(body), _sampling(body, limit, form), form, logprobs)
+    sampling, numbered = _sampling(body, limit, form), bool(body.get("return_tokens_as_token_ids"))
+    return Asked("messages", (prompt,), _choices(body), sampling, form, logprobs, numbered=numbered)
 
 
 def completion(body: Mapping[str, Any]) -> Asked:
@@ -72,16 +81,18 @@ def completion(body: Mapping[str, Any]) -> Asked:
 
 
 def stock(prompt: str | Sequence[int], parameters: Mapping[str, Any]) -> Asked:
-    """Understand a request of Triton's own vLLM backend: numbers may be strings, and 16 tokens are the default."""
+    """Understand a request of Triton's own vLLM backend: numbers may be strings."""
     text = prompt if isinstance(prompt, str) else words.decode(prompt)
-    read = {"max_tokens": 16} | {name: _read(name, value) for name, value in parameters.items()} | {"echo": None}
+    read = {name: _read(name, value) for name, value in parameters.items()} | {"echo": None}
     return _plain("text_input", (text,), read)
 
 
 def _plain(field: str, prompts: tuple[str, ...], body: Mapping[str, Any]) -> Asked:
     form, echo = forms.form(body), bool(body.get("echo"))
     logprobs = None if body.get("logprobs") is False else _integer(body, "logprobs", 0, MOST_LOGPROBS)
-    return Asked(field, prompts, _choices(body), _sampling(body, "max_tokens", form, echo), form, logprobs, echo)
+    sampling = _sampling(body, "max_tokens", form, echo)
+    numbered = bool(body.get("return_tokens_as_token_ids"))
+    return Asked(field, prompts, _choices(body), sampling, form, logprobs, echo, USUAL_TOKENS, numbered)
 
 
 def _read(name: str, value: Any) -> Any:
@@ -144,7 +155,7 @@ def _sampling(body: Mapping[str, Any], limit: str, form: Form | None, echo: bool
     for name in _UNABLE:
         if body.get(name) not in (None, False, "", {}, []):
             raise InvalidRequest(f"The synthetic engine does not know {name}; leave it out.", param=name)
-    for name in ("min_tokens", "ignore_eos"):
+    for name in _NOT_WITH_FORM:
         if form is not None and body.get(name):
             raise InvalidRequest(f"{name} does not go with an answer whose form is given; leave it out.", param=name)
     return Sampling(
@@ -154,6 +165,7 @@ def _sampling(body: Mapping[str, Any], limit: str, form: Form | None, echo: bool
         endless=bool(body.get("ignore_eos")),
         stop=_stops(body.get("stop")),
         stop_tokens=_tokens(body, "stop_token_ids"),
+        vocabulary=vocabulary.read(body),
         include_stop=bool(body.get("include_stop_str_in_output")),
         temperature=_number(body, "temperature", 0.0, 2.0, 1.0),
         seed=_integer(body, "seed", -(1 << 63), (1 << 64) - 1) or 0,

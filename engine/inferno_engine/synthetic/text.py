@@ -15,6 +15,7 @@ from itertools import accumulate
 from inferno_engine.synthetic import words
 from inferno_engine.synthetic.draws import Draws
 from inferno_engine.synthetic.forms import Form, Formed, ToolCall
+from inferno_engine.synthetic.vocabulary import ALL, Vocabulary
 
 SHORTEST, LONGEST = 16, 200
 _PIECES = re.compile(r" ?\w{1,6}|\W")
@@ -26,6 +27,7 @@ class Sampling:
 
     `max_tokens` is exactly how long the answer gets, unless a stop ends it; without it an answer has between 16
     and 200 tokens, as its prompt has it, but at least `min_tokens`; endless ones go on to the context's end.
+    `vocabulary` is what it may be made of.
     `include_stop` leaves the stop string in the text. `penalties` and `filters` are further numbers that the words
     follow from, the filters at temperatures above 0 alone.
     """
@@ -40,6 +42,7 @@ class Sampling:
     seed: int = 0
     penalties: tuple[float, ...] = ()
     filters: tuple[float, ...] = ()
+    vocabulary: Vocabulary = ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def answer(
 def _key(prompt: str, sampling: Sampling, choice: int) -> bytes:
     """Digest all that the words depend on."""
     digest = hashlib.blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=32)
-    shape = [*sampling.penalties]
+    shape: list[object] = [*sampling.penalties, *sampling.vocabulary.biases]
     if sampling.temperature > 0:
         shape += [sampling.temperature, sampling.seed + choice, *sampling.filters]
     digest.update(f"\0{shape}".encode())
@@ -123,11 +126,20 @@ def _prose(key: bytes, sampling: Sampling, prompt_tokens: int, most: int) -> Ans
     length = min(most, wanted)
     # One digest as long as the answer, of which a shorter one is the beginning: two bytes a token.
     drawn = array("H", hashlib.shake_128(key).digest(2 * length))
+    finish = "stop" if ends_itself and length == wanted else "length"
+    if sampling.vocabulary is not ALL:
+        return _spelt(prompt_tokens, sampling.vocabulary.pick(drawn), finish)
     size = len(words.VOCABULARY)
     tokens = tuple([number % size for number in drawn])
     ends = range(words.LENGTH, (words.LENGTH + 1) * length, words.LENGTH + 1)
-    finish = "stop" if ends_itself and length == wanted else "length"
     return Answer(prompt_tokens, tokens, ends, ends[-1] if length else 0, finish)
+
+
+def _spelt(prompt_tokens: int, tokens: tuple[int, ...], finish: str) -> Answer:
+    """Make an answer of words that may have any length."""
+    text = words.decode(tokens)
+    lengths = (len(words.word(token)) + (1 if place else 0) for place, token in enumerate(tokens))
+    return Answer(prompt_tokens, tokens, list(accumulate(lengths)), len(text), finish, text)
 
 
 def _formed(made: Formed, prompt_tokens: int, most: int) -> Answer:

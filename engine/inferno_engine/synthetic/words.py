@@ -9,6 +9,8 @@ LENGTH = 4
 _WORDS = dict(enumerate(VOCABULARY))
 _TOKENS = {word: token for token, word in enumerate(VOCABULARY)}
 _FOREIGN = 1 << 20
+TOKENS = len(VOCABULARY) + _FOREIGN
+"""How many token ids there are."""
 
 
 def word(token: int) -> str:

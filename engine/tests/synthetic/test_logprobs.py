@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferno_engine.synthetic import logprobs
+from inferno_engine.synthetic import logprobs, words
 from inferno_engine.synthetic.text import Sampling, answer
 
 ANSWER = answer("p", Sampling(max_tokens=30))
@@ -54,3 +54,11 @@ def test_the_stock_contract_is_told_ranks_and_their_sum():
     assert logprobs.cumulative(ANSWER, 4, 5) == first["logprob"]
     halves = logprobs.cumulative(ANSWER, 0, 4) + logprobs.cumulative(ANSWER, 4, 9)
     assert math.isclose(logprobs.cumulative(ANSWER, 0, 9), halves)
+
+
+def test_tokens_may_be_told_by_their_ids():
+    made = answer("p", Sampling(max_tokens=3))
+    (first, *_) = logprobs.chat(made, 0, 3, 2, numbered=True)["content"]
+    assert first["token"] == first["top_logprobs"][0]["token"] == f"token_id:{made.tokens[0]}"
+    told = logprobs.echoed(logprobs.completion(made, 0, 1, 1, 1, numbered=True), ["p"], numbered=True)
+    assert told["tokens"] == [f"token_id:{words.token('p')}", f"token_id:{made.tokens[0]}"]

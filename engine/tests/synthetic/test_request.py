@@ -50,8 +50,11 @@ def test_a_list_of_prompts_is_answered_in_order():
         ({"messages": USER, "n": True}, "n"),
         ({"messages": USER, "stop": 4}, "stop"),
         ({"messages": USER, "logprobs": True, "top_logprobs": 21}, "top_logprobs"),
-        ({"messages": USER, "logit_bias": {"5": 1}}, "logit_bias"),
-        ({"messages": USER, "bad_words": ["x"]}, "bad_words"),
+        ({"messages": USER, "logit_bias": {"x": 1}}, "logit_bias"),
+        ({"messages": USER, "bad_words": "x"}, "bad_words"),
+        ({"messages": USER, "allowed_token_ids": [-1]}, "allowed_token_ids"),
+        ({"messages": USER, "prompt_logprobs": 1}, "prompt_logprobs"),
+        ({"messages": USER, "bad_words": ["x"], "response_format": {"type": "json_object"}}, "bad_words"),
         ({"messages": USER, "stop_token_ids": "x"}, "stop_token_ids"),
         ({"messages": USER, "min_p": 2}, "min_p"),
         ({"messages": USER, "min_tokens": 3, "response_format": {"type": "json_object"}}, "min_tokens"),
@@ -110,6 +113,14 @@ def test_what_does_not_fit_the_context_is_refused():
     asked = request.completion({"prompt": "a " * 90, "max_tokens": 20})
     with pytest.raises(ContextLengthExceeded, match="100 tokens"):
         asked.answers(context=100)
+
+
+def test_a_completion_has_16_tokens_where_nobody_said_it():
+    asked = request.completion({"prompt": "p p"})
+    (answer,) = asked.answers(8192)
+    assert (len(answer.tokens), answer.finish) == (16, "length")
+    assert len(asked.answers(8)[0].tokens) == 6
+    assert len(asked.answers(8192, allowance=4)[0].tokens) == 4
 
 
 def test_the_stock_contract_answers_16_tokens_unless_told():

@@ -70,7 +70,8 @@ class ChatRender:
         else:
             delta = b'{"content":%b}' % _json(answer.span(start, stop))
         count = self._asked.logprobs
-        told = b"null" if count is None else _json(logprobs.chat(answer, start, stop, count))
+        numbered = self._asked.numbered
+        told = b"null" if count is None else _json(logprobs.chat(answer, start, stop, count, numbered=numbered))
         yield Choice(index, gain.tokens, _CHAT % (index, delta, told, _finish(gain)), gain.finish)
 
 
@@ -115,8 +116,9 @@ class CompletionRender:
     def _logprobs(self, index: int, start: int, stop: int) -> Mapping[str, Any]:
         count, echo = self._asked.logprobs or 0, self._asked.echo
         prompt = self._asked.prompt(index) if echo else ""
-        told = logprobs.completion(self._answers[index], start, stop, count, len(prompt))
-        return logprobs.echoed(told, prompts.pieces(prompt)) if echo and start == 0 else told
+        numbered = self._asked.numbered
+        told = logprobs.completion(self._answers[index], start, stop, count, len(prompt), numbered=numbered)
+        return logprobs.echoed(told, prompts.pieces(prompt), numbered=numbered) if echo and start == 0 else told
 
 
 class EmbeddingRender:
