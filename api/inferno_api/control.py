@@ -25,7 +25,6 @@ def build(parts: Parts) -> APIRouter:
 
     Raises `InvalidRequest` where a setting names a network of operators that is none.
 
-
     FastAPI's own middleware stays out: what goes wrong here goes to the one renderer of errors, in `middleware.Errors`.
     """
     app = FastAPI(title="Inferno", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)

@@ -9,6 +9,7 @@ from inferno_api.document import Document
 from inferno_api.keyring import Keyring
 from inferno_api.metrics import Metrics
 from inferno_api.parts import Parts
+from inferno_api.waiting import WaitingRoom
 from inferno_core.hosts import Host
 from inferno_core.keys import Key, Secret
 from inferno_core.records import Deadlines
@@ -33,6 +34,7 @@ def main() -> None:
         keyring=Keyring(_no_key, pepper=b"", believed_s=0),
         metrics=metrics,
         canary=Canary(edge, catalogue, metrics, settings),
+        waiting=WaitingRoom(settings.max_waiting, settings.max_waiting_per_key),
         deadlines=Deadlines(),
         settings=settings,
     )

@@ -28,7 +28,7 @@ _ANYWHERE = (400, 408, 431, 500)
 
 _WITH_A_KEY = (401, 403, 503)
 _GENERATION = (*_ANYWHERE, *_WITH_A_KEY, 404, 413, 429, 504)
-_CONTROL: dict[str, tuple[int, ...]] = {"/readyz": (503,), "/metrics": (403,)}
+_CONTROL: dict[str, tuple[int, ...]] = {"/readyz": (503,), "/metrics": (403, 503)}
 
 
 def inference() -> dict[str, Any]:
