@@ -42,10 +42,17 @@ def depth(value: object, most: int) -> int:
     return most + 1
 
 
-def bound(field: str, value: object, *, most_bytes: int, most_depth: int | None = None) -> None:
-    """Refuse a value that is longer as JSON than `most_bytes`, or deeper than `most_depth`. Raises `Fault`."""
-    if most_depth is not None and depth(value, most_depth) > most_depth:
+def bound(field: str, value: object, *, most_bytes: int, most_depth: int | None = None) -> bytes:
+    """Give a value as JSON; refuse one that is longer than `most_bytes`, or deeper than `most_depth`.
+
+    Raises `Fault`, and `RecursionError` for a value that is too deep to be written at all.
+    """
+    text = msgspec.json.encode(value)
+    if len(text) > most_bytes:
+        raise Fault(field, f"it has {len(text)} bytes as JSON, and at most {most_bytes} are taken; send less")
+    # What has few brackets can't be deep.
+    if most_depth is None or text.count(b"{") + text.count(b"[") <= most_depth:
+        return text
+    if depth(value, most_depth) > most_depth:
         raise Fault(field, f"objects and lists stand more than {most_depth} deep in one another; send a flatter one")
-    size = len(msgspec.json.encode(value))
-    if size > most_bytes:
-        raise Fault(field, f"it has {size} bytes as JSON, and at most {most_bytes} are taken; send less")
+    return text
