@@ -32,6 +32,7 @@ _LAST = 1 << 20
 """Behind everybody else."""
 
 _LOOK_S = 0.25
+_PAUSE_S = 1.0
 _SONG = "The canary sings:"
 _ASKED: dict[Surface, dict[str, object]] = {
     "chat": {"messages": [{"role": "user", "content": _SONG}], "max_completion_tokens": 1},
@@ -63,6 +64,7 @@ class Canary:
         self._admission = Admission(catalogue, Deadlines(limit, limit, limit, limit))
         self._clock = clock
         self._sang: float | None = None
+        self._asked: float | None = None
         self._trouble = ""
 
     @property
@@ -75,12 +77,17 @@ class Canary:
         """Say why the platform is not known to answer; None, if it is, or if no canary is wanted."""
         if not self._every_s:
             return None
-        age_s, why = self.age_s, f": {self._trouble}" if self._trouble else ""
+        age_s = self.age_s
         if age_s is None:
-            return f"waiting for the first answer{why}"
+            return f"waiting for the first answer{self._why()}"
         if age_s > self._limit_s:
-            return f"the last answer is {age_s:.0f} s old, and the limit is {self._limit_s:g} s{why}"
+            return f"the last answer is {age_s:.0f} s old, and the limit is {self._limit_s:g} s{self._why()}"
         return None
+
+    def _why(self) -> str:
+        if self._trouble:
+            return f": {self._trouble}"
+        return f": a canary waits for {self._clock() - self._asked:.0f} s" if self._asked is not None else ""
 
     async def run(self) -> None:
         """Ask for a token whenever there was no answer for long, until cancelled."""
@@ -89,19 +96,24 @@ class Canary:
             age_s, models = self.age_s, self._catalogue.serving()
             if models and (age_s is None or age_s >= self._every_s):
                 await self._try(models[0])
+                await asyncio.sleep(min(self._every_s, _PAUSE_S))
 
     async def _try(self, model: HostedModel) -> None:
+        self._asked = self._clock()
         try:
             async with asyncio.timeout(self._limit_s):
                 await self._sing(model)
         except (InfernoError, TimeoutError) as error:
-            trouble = error.message if isinstance(error, InfernoError) else "a canary generation waits for its token"
+            trouble = (
+                error.message if isinstance(error, InfernoError) else "no token came for a canary within the limit"
+            )
             if trouble != self._trouble:
                 _log.warning("the canary generation failed: %s", trouble)
             self._trouble = trouble
-            await asyncio.sleep(min(self._every_s, 1.0))
         else:
             self._sang, self._trouble = self._clock(), ""
+        finally:
+            self._asked = None
 
     async def _sing(self, model: HostedModel) -> None:
         follower = await self._edge.submit(self._draft(model))
