@@ -17,6 +17,7 @@ UNKNOWN_TOKEN = -1
 
 _PLAIN = ("temperature", "top_p", "top_k", "min_p", "stop", "max_tokens", "presence_penalty", "frequency_penalty")
 _EXTRA = ("repetition_penalty", "min_tokens", "ignore_eos", "stop_token_ids")
+_KNOWN = frozenset({*_PLAIN, *_EXTRA, "model", "prompt", "n", "seed", "user"})
 
 
 class StockContract:
@@ -35,6 +36,7 @@ class StockContract:
                 f"{self._request.surface}; use /v1/completions, or serve it with Inferno's backend."
             )
         body: dict[str, Any] = msgspec.json.decode(self._request.body)
+        _check(body)
         tensors.add_string(request, "text_input", _prompt(body))
         tensors.add_bool(request, "stream", True)
         tensors.add_bool(request, "exclude_input_in_output", True)
@@ -61,6 +63,21 @@ class StockContract:
         self._prompt_tokens = max([self._prompt_tokens, *tensors.integers(outputs.get("num_input_tokens", b""))])
         choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}
         return EngineFrame(0, (UNKNOWN_TOKEN,) * count, msgspec.json.encode(choice), finish)
+
+
+def _check(body: Mapping[str, Any]) -> None:
+    """Refuse by name what this backend would leave out silently."""
+    unable = next((name for name, value in body.items() if name not in _KNOWN and _asks(value)), None)
+    if unable is not None:
+        raise InvalidRequest(
+            f"Triton's stock vLLM backend does not know '{unable}'; leave it out, or have the model served with "
+            "Inferno's backend.",
+            param=unable,
+        )
+
+
+def _asks(value: object) -> bool:
+    return not (value is None or value is False or value in ("", [], {}))
 
 
 def _prompt(body: Mapping[str, Any]) -> str:

@@ -54,3 +54,18 @@ def test_tokens_are_counted_though_their_ids_are_not_told() -> None:
     assert last.choice == -1
     assert last.final is not None
     assert last.final.usage == Usage(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [({"logit_bias": {"5": 1}}, "logit_bias"), ({"echo": True}, "echo"), ({"logprobs": 0}, "logprobs")],
+)
+def test_what_this_backend_would_leave_out_is_refused_by_name(fields: dict[str, object], param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        StockContract(request(prompt="Hi", **fields)).ask(tensors.new_request("model", "", ""))
+    assert refused.value.param == param
+
+
+def test_fields_that_ask_for_nothing_are_taken() -> None:
+    harmless = request(prompt="Hi", echo=False, logit_bias={}, stop=["."], top_k=3, user="me")
+    StockContract(harmless).ask(tensors.new_request("model", "", ""))

@@ -5,11 +5,13 @@ import hashlib
 import math
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest
+from inferno_engine.synthetic import truncation
 from inferno_engine.synthetic.prompts import prompts
+from inferno_engine.synthetic.truncation import NONE, Truncation
 
 DIMENSIONS, MOST_DIMENSIONS = 256, 4096
 _PLACES = 4
@@ -22,6 +24,13 @@ class Inputs:
     texts: tuple[str, ...]
     dimensions: int
     base64: bool
+    truncation: Truncation = NONE
+
+    def within(self, context: int) -> "Inputs":
+        """Give the same request with its texts cut, if that was asked for. Raises InvalidRequest."""
+        if self.truncation.tokens is None:
+            return self
+        return replace(self, texts=tuple(self.truncation.cut(text, context) for text in self.texts))
 
     def embedding(self, index: int) -> list[float] | str:
         """Give the embedding of one text, as the request wants it written."""
@@ -48,7 +57,8 @@ def inputs(body: Mapping[str, Any]) -> Inputs:
         raise InvalidRequest(
             f"dimensions is {dimensions!r}; it must be an integer from 1 to {MOST_DIMENSIONS}.", param="dimensions"
         )
-    return Inputs(prompts(body.get("input"), "input"), dimensions, encoding == "base64")
+    texts = prompts(body.get("input"), "input")
+    return Inputs(texts, dimensions, encoding == "base64", truncation.read(body))
 
 
 def vector(text: str, dimensions: int) -> list[float]:

@@ -5,16 +5,17 @@ What it can't honour it refuses by name, as a real engine does, rather than leav
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from msgspec import Struct, ValidationError, convert
 
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest
-from inferno_engine.synthetic import forms, tools, vocabulary, words
+from inferno_engine.synthetic import forms, tools, truncation, vocabulary, words
 from inferno_engine.synthetic.forms import Form
 from inferno_engine.synthetic.prompts import converted, prompts
 from inferno_engine.synthetic.text import Answer, Sampling, answer
+from inferno_engine.synthetic.truncation import NONE, Truncation
 
 MOST_CHOICES, MOST_LOGPROBS = 128, 20
 _LARGE = (1 << 31) - 1
@@ -42,6 +43,14 @@ class Asked:
     echo: bool = False
     usual_tokens: int | None = None
     numbered: bool = False
+    truncation: Truncation = NONE
+
+    def within(self, context: int) -> "Asked":
+        """Give the same request with its prompts cut, if that was asked for. Raises InvalidRequest."""
+        if self.truncation.tokens is None:
+            return self
+        room = context - (self.sampling.max_tokens or 1)
+        return replace(self, prompts=tuple(self.truncation.cut(prompt, room) for prompt in self.prompts))
 
     def answers(self, context: int, allowance: int | None = None) -> list[Answer]:
         """Give all answers, in the order of their choice index, each of at most `allowance` tokens.
@@ -72,7 +81,16 @@ def chat(body: Mapping[str, Any]) -> Asked:
     asks = body.get("logprobs") not in (None, False)
     logprobs = (_integer(body, "top_logprobs", 0, MOST_LOGPROBS) or 0) if asks else None
     sampling, numbered = _sampling(body, limit, form), bool(body.get("return_tokens_as_token_ids"))
-    return Asked("messages", (prompt,), _choices(body), sampling, form, logprobs, numbered=numbered)
+    return Asked(
+        "messages",
+        (prompt,),
+        _choices(body),
+        sampling,
+        form,
+        logprobs,
+        numbered=numbered,
+        truncation=truncation.read(body),
+    )
 
 
 def completion(body: Mapping[str, Any]) -> Asked:
@@ -92,7 +110,8 @@ def _plain(field: str, prompts: tuple[str, ...], body: Mapping[str, Any]) -> Ask
     logprobs = None if body.get("logprobs") is False else _integer(body, "logprobs", 0, MOST_LOGPROBS)
     sampling = _sampling(body, "max_tokens", form, echo)
     numbered = bool(body.get("return_tokens_as_token_ids"))
-    return Asked(field, prompts, _choices(body), sampling, form, logprobs, echo, USUAL_TOKENS, numbered)
+    cut = truncation.read(body)
+    return Asked(field, prompts, _choices(body), sampling, form, logprobs, echo, USUAL_TOKENS, numbered, cut)
 
 
 def _read(name: str, value: Any) -> Any:
@@ -126,6 +145,8 @@ class _Message(Struct):
 def _template(body: Mapping[str, Any]) -> str:
     """Write the conversation as one prompt, as a chat template does."""
     turns = [message.render() for message in _messages(body.get("messages"))]
+    if body.get("documents"):
+        turns.insert(0, f"<documents> {json.dumps(body['documents'])}")
     if body.get("tools") and body.get("tool_choice") != "none":
         turns.insert(0, f"<tools> {json.dumps(body['tools'])}")
     if body.get("continue_final_message"):

@@ -31,11 +31,12 @@ def plan(call: Call, context: int) -> Plan:
         answers = asked.answers(context)
         return Plan(asked.prompts, asked.n, answers, StockRender(asked, answers))
     if call.surface == "embedding":
-        inputs = embedding.inputs(call.body)
+        inputs = embedding.inputs(call.body).within(context)
         inputs.fit(context)
         answers = [Answer(len(text.split()), (), (), 0, "stop") for text in inputs.texts]
         return Plan(inputs.texts, 1, answers, EmbeddingRender(inputs))
-    asked = request.chat(call.body) if call.surface == "chat" else request.completion(call.body)
+    read = request.chat if call.surface == "chat" else request.completion
+    asked = read(call.body).within(context)
     answers = asked.answers(context, call.allowance)
     if call.surface == "completion":
         return Plan(asked.prompts, asked.n, answers, CompletionRender(asked, answers))

@@ -26,6 +26,7 @@ _NEVER = (
     "chat_template",
     "media_io_kwargs",
     "mm_processor_kwargs",
+    "synthetic_fault",
 )
 # What a frame holds is ours to say, so vLLM is not asked for it.
 _FORCED: Mapping[str, Any] = {
