@@ -11,7 +11,7 @@ from inferno_engine.weights_folder import WeightsFolder
 
 _LONGEST_CONTEXT = 4096
 # These belong to the one model, the others to the machine.
-_ITS_OWN = frozenset({"max_model_len", "kv_cache_memory_bytes"})
+_ITS_OWN = frozenset({"max_model_len", "kv_cache_memory_bytes", "tool_call_parser"})
 _NOT_FOR_EMBEDDINGS = frozenset({"enable_prefix_caching"})
 _REFUSED: Mapping[str, str] = {
     "model": "--weights says it",
