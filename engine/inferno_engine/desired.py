@@ -18,7 +18,7 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `source` is a folder of the model repository, with config.pbtxt and `<version>/model.json`; `weights` a folder of
     weights ("" for an engine without any), whose digest (see `digests.folder_digest`) must be `digest`, and whose
     files, where `files` names any, must be just those, with these digests. `arguments` stand above those of
-    model.json. `tasks` are the surfaces that it has.
+    model.json. `tasks` are the surfaces that it has, `modalities` what it reads.
     """
 
     name: str
@@ -30,6 +30,7 @@ class DesiredModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: tuple[tuple[str, int | float | bool], ...] = ()
     files: dict[str, str] = {}
     tasks: tuple[str, ...] = GENERATES
+    modalities: tuple[str, ...] = ("text",)
 
     @property
     def key(self) -> tuple[str, str]:

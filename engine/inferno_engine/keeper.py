@@ -71,6 +71,7 @@ class Keeper:
             since=self._since,
             detail=self._detail,
             tasks=self.model.tasks,
+            modalities=self.model.modalities,
             default=self.model.default,
             life=self._life,
         )

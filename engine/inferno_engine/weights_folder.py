@@ -30,6 +30,7 @@ class WeightsFolder(NamedTuple):
     context: int
     files: dict[str, str]
     digest: str
+    modalities: tuple[str, ...] = ("text",)
 
 
 class _Config(msgspec.Struct):
@@ -42,6 +43,7 @@ class _Config(msgspec.Struct):
     n_positions: int | None = None
     max_seq_len: int | None = None
     text_config: "_Config | None" = None
+    vision_config: dict[str, Any] | None = None
 
     @property
     def context(self) -> int:
@@ -77,7 +79,12 @@ def look(folder: Path) -> WeightsFolder:
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise Unverified(f"{folder} has no tokenizer: one of {', '.join(_TOKENIZERS)} must be there.")
     return WeightsFolder(
-        folder, _tasks(config, folder), config.context, digests.manifest(folder), digests.folder_digest(folder)
+        folder,
+        _tasks(config, folder),
+        config.context,
+        digests.manifest(folder),
+        digests.folder_digest(folder),
+        ("text",) if config.vision_config is None else ("text", "image"),
     )
 
 

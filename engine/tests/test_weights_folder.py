@@ -117,3 +117,10 @@ def test_what_is_wrong_is_named(folder: Path, spoil: Callable[[Path], None], sai
 def test_a_folder_that_is_not_there(tmp_path: Path):
     with pytest.raises(Unverified, match="is not a folder"):
         weights_folder.look(tmp_path / "none")
+
+
+def test_a_model_that_sees_says_so(folder: Path):
+    assert weights_folder.look(folder).modalities == ("text",)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"vision_config": {"depth": 2}}))
+    assert weights_folder.look(folder).modalities == ("text", "image")

@@ -55,6 +55,7 @@ class AddedModels:
                 default=default,
                 files=weights.files,
                 tasks=weights.tasks,
+                modalities=weights.modalities,
             )
             if default:
                 known = [msgspec.structs.replace(model, default=False) for model in known]
