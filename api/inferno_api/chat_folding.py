@@ -7,12 +7,12 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from inferno_api.answers import (
-    ChatMessage,
     ChatChoice,
     ChatCompletion,
     ChatLogprobs,
-    FunctionCall,
+    ChatMessage,
     ChatToolCall,
+    FunctionCall,
     counts,
 )
 from inferno_api.folding import Cover, StopReason, extended, latest
