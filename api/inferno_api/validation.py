@@ -82,7 +82,7 @@ def _shown(data: bytes, path: str) -> str:
             value = _object.decode(value)[step["field"]] if step["field"] else _list.decode(value)[int(step["index"])]
     except (KeyError, IndexError):
         return "missing"
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return "not valid"
     text = " ".join(bytes(memoryview(value)[:_LONGEST_PATH]).decode(errors="ignore").split())
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

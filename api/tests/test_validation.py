@@ -203,3 +203,8 @@ def test_a_long_text_is_no_structure() -> None:
     text = 'a, [b] {c} "d" \\ e, ' * 40_000
     body = validation.read(json.dumps({**CHAT, "messages": [{"role": "user", "content": text}]}).encode(), decode_chat)
     assert body.messages[0].content == text
+
+
+def test_a_mistake_is_told_where_another_stands_behind_it() -> None:
+    """The decoder stops at the first; the value that is shown is looked for in the whole text."""
+    assert refusal(b'{"model":"m","messages":1,"\x80":1}').param == "messages"
