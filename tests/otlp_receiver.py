@@ -30,12 +30,17 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """Takes spans at `endpoint`. `raw` has all bytes that came, to be searched for what must not be in them."""
+    """Takes spans at `endpoint`. `raw` has all bytes that came, to be searched for what must not be in them.
+
+    `status` is what it answers, `asked` counts requests, and `headers` are those of the last one.
+    """
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.raw: list[bytes] = []
         self.status = 200
+        self.asked = 0
+        self.headers: dict[str, str] = {}
         self._spans: list[Received] = []
         self._came = threading.Condition()
 
@@ -126,6 +131,8 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            receiver.asked += 1
+            receiver.headers = {name.lower(): value for name, value in self.headers.items()}
             if self.path == "/v1/traces" and receiver.status == 200:
                 receiver.take(body)
             self.send_response(receiver.status if self.path == "/v1/traces" else 404)

@@ -27,7 +27,16 @@ def build(parts: Parts) -> APIRouter:
 
     FastAPI's own middleware stays out: what goes wrong here goes to the one renderer of errors, in `middleware.Errors`.
     """
-    app = FastAPI(title="Inferno", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Inferno",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # What is to be told of requests, `middleware.Measure` tells of all alike.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     operators = Operators(parts.settings.operator_networks, parts.keyring)
     written = Document(app.routes)
 

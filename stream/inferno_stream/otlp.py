@@ -1,89 +1,59 @@
-"""Spans to an OpenTelemetry collector, over OTLP/HTTP, in batches and by a thread of the SDK's.
-
-Of the SDK only batching, encoding and sending are used: its own spans ride in context variables and cost tens of
-microseconds each. Its environment variables for headers, certificates and compression hold (`OTEL_EXPORTER_OTLP_…`).
-"""
+"""Spans to an OpenTelemetry collector, over OTLP/HTTP, in batches and by a thread of their own."""
 
 import asyncio
+import os
 import threading
-from collections.abc import Sequence
+from collections import deque
+from itertools import islice
+from urllib.parse import unquote
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+import httpx
 from prometheus_client import CollectorRegistry, Counter
 
 from inferno_core import trace
+from inferno_core.errors import InvalidRequest
 from inferno_core.trace import TraceContext
-from inferno_stream.tracing import Kind, Span
+from inferno_stream import background
+from inferno_stream.otlp_encoding import encode
+from inferno_stream.tracing import Span, Value
 
 _MOST_WAITING = 8192
 """Spans that may wait to be sent. More are dropped: a collector that is away must not cost memory."""
 
 _BATCH = 512
-_EVERY_MS = 1000
-_SEND_S = 5.0
+_EVERY_S = 1.0
+_TIMEOUT_S = 5.0
 _CLOSE_S = 1.5
 
-_KINDS: dict[Kind, SpanKind] = {
-    "server": SpanKind.SERVER,
-    "client": SpanKind.CLIENT,
-    "producer": SpanKind.PRODUCER,
-    "consumer": SpanKind.CONSUMER,
-    "internal": SpanKind.INTERNAL,
-}
-_SCOPE = InstrumentationScope("inferno")
-
-
-class _Counted(SpanExporter):
-    """Sends, and counts what became of each span."""
-
-    def __init__(self, exporter: SpanExporter, sent: Counter, dropped: Counter) -> None:
-        self.left = 0
-        self._exporter = exporter
-        self._sent = sent
-        self._dropped = dropped
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send a batch."""
-        result = self._exporter.export(spans)
-        (self._sent if result is SpanExportResult.SUCCESS else self._dropped).inc(len(spans))
-        self.left += len(spans)
-        return result
-
-    def shutdown(self) -> None:
-        """Give up what is being sent."""
-        self._exporter.shutdown()
+_AGAIN = frozenset({429, 502, 503, 504})
+"""What a collector answers that wants the batch once more, as OTLP has it. Anything else but success drops it."""
 
 
 class OtlpTracer:
     """A `Tracer` that sends to the collector at `endpoint`, `http://host:4318`.
 
     `service` is the kind of process and `instance` its name; `ratio` is the share of traces that are told where no
-    caller decides.
+    caller decides. `OTEL_EXPORTER_OTLP_HEADERS` in the environment has what the collector asks for, as a key.
+    Raises `InvalidRequest` where `endpoint` is no address.
     """
 
     def __init__(
         self, endpoint: str, *, service: str, instance: str, ratio: float, registry: CollectorRegistry
     ) -> None:
-        spans = Counter("inferno_spans", "Spans of traces, by what became of them.", ["fate"], registry=registry)
-        self._dropped = spans.labels("dropped")
+        counter = Counter("inferno_spans", "Spans of traces, by what became of them.", ["fate"], registry=registry)
+        self._sent, self._dropped = counter.labels("sent"), counter.labels("dropped")
         self._ratio = ratio
-        self._resource = Resource.create(
-            {"service.name": f"inferno-{service}", "service.namespace": "inferno", "service.instance.id": instance}
-        )
-        self._told = 0
-        sender = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_SEND_S)
-        self._exporter = _Counted(sender, spans.labels("sent"), self._dropped)
-        self._processor = BatchSpanProcessor(
-            self._exporter,
-            max_queue_size=_MOST_WAITING + _BATCH,
-            schedule_delay_millis=_EVERY_MS,
-            max_export_batch_size=_BATCH,
-        )
+        self._resource: dict[str, Value] = {
+            "service.name": f"inferno-{service}",
+            "service.namespace": "inferno",
+            "service.instance.id": instance,
+        }
+        self._url = _url(endpoint)
+        self._client = httpx.Client(timeout=_TIMEOUT_S, headers=_headers())
+        self._waiting: deque[Span] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = background.thread("spans", self._work)
 
     def begin(self, traceparent: str = "") -> TraceContext | None:
         """Name a span, below `traceparent` where that is one."""
@@ -93,44 +63,56 @@ class OtlpTracer:
         """Have a span sent soon; one too many is dropped."""
         if not span.context.sampled:
             return
-        if self._told - self._exporter.left >= _MOST_WAITING:
+        if len(self._waiting) >= _MOST_WAITING:
             self._dropped.inc()
             return
-        self._told += 1
-        self._processor.on_end(self._readable(span))
+        self._waiting.append(span)
+        if len(self._waiting) == _BATCH:
+            self._wake.set()
 
     async def close(self) -> None:
         """Send what is left, for a second or two."""
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        self._closing = True
+        self._wake.set()
+        await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
-        def shut_down() -> None:
-            self._processor.shutdown()  # type: ignore[no-untyped-call]  # the SDK's own omission
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(done.set)
+    def _work(self) -> None:
+        while not self._closing:
+            self._wake.wait(_EVERY_S)
+            self._wake.clear()
+            self._send()
+        self._send()
+        self._client.close()
 
-        threading.Thread(target=shut_down, name="last-spans", daemon=True).start()
+    def _send(self) -> None:
+        """Send all that waits; what the collector doesn't take now is tried again with what comes next."""
+        while batch := list(islice(self._waiting, _BATCH)):
+            status = self._post(encode(batch, self._resource))
+            if status in _AGAIN:
+                return
+            for _ in batch:
+                self._waiting.popleft()
+            (self._sent if 200 <= status < 300 else self._dropped).inc(len(batch))
+
+    def _post(self, data: bytes) -> int:
         try:
-            async with asyncio.timeout(_CLOSE_S):
-                await done.wait()
-        except TimeoutError:
-            self._exporter.shutdown()
+            return self._client.post(self._url, content=data).status_code
+        except httpx.HTTPError:
+            return 503
 
-    def _readable(self, span: Span) -> ReadableSpan:
-        status = Status(StatusCode.ERROR, span.error) if span.error else Status(StatusCode.UNSET)
-        return ReadableSpan(
-            name=span.name,
-            context=_context(span.context),
-            parent=_context(span.parent) if span.parent is not None else None,
-            resource=self._resource,
-            attributes={**span.attributes, "error.type": span.error} if span.error else dict(span.attributes),
-            kind=_KINDS[span.kind],
-            status=status,
-            start_time=span.start_ns,
-            end_time=span.end_ns,
-            instrumentation_scope=_SCOPE,
+
+def _url(endpoint: str) -> str:
+    url = httpx.URL(endpoint)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InvalidRequest(
+            f"INFERNO_TELEMETRY__OTLP_ENDPOINT is {endpoint!r}. Write it as http://host:4318, without a path."
         )
+    return f"{endpoint.rstrip('/')}/v1/traces"
 
 
-def _context(context: TraceContext) -> SpanContext:
-    flags = TraceFlags(TraceFlags.SAMPLED if context.sampled else TraceFlags.DEFAULT)
-    return SpanContext(int(context.trace_id, 16), int(context.span_id, 16), is_remote=False, trace_flags=flags)
+def _headers() -> dict[str, str]:
+    """Read OpenTelemetry's own variable: `name=value,name=value`, percent-encoded."""
+    given = os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    pairs = (pair.partition("=") for pair in given.split(",") if "=" in pair)
+    headers = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+    return {**headers, "content-type": "application/x-protobuf"}

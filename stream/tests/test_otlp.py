@@ -3,10 +3,12 @@
 import time
 
 import pytest
+from log_platform import Until
 from prometheus_client import CollectorRegistry
 from tests.otlp_receiver import Receiver
 
 from inferno_core import trace
+from inferno_core.errors import InvalidRequest
 from inferno_stream import otlp
 from inferno_stream.otlp import OtlpTracer
 from inferno_stream.tracing import Span
@@ -56,14 +58,44 @@ async def test_what_is_not_sampled_is_not_sent() -> None:
 
 async def test_a_collector_that_is_away_costs_no_memory_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp, "_MOST_WAITING", 4)
-    monkeypatch.setattr(otlp, "_CLOSE_S", 0.1)
+    registry = CollectorRegistry()
+    tracer = make("http://127.0.0.1:1", registry)
+    for _ in range(10):
+        tracer.tell(span(tracer))
+    assert fate(registry, "dropped") == 6
+    started = time.monotonic()
+    await tracer.close()
+    assert time.monotonic() - started < 3
+
+
+async def test_what_a_collector_can_not_take_now_comes_again(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
+    monkeypatch.setattr(otlp, "_EVERY_S", 0.01)
     registry = CollectorRegistry()
     with Receiver.listening() as receiver:
         receiver.status = 503
         tracer = make(receiver.endpoint, registry)
-        for _ in range(10):
-            tracer.tell(span(tracer))
-        assert fate(registry, "dropped") == 6
-        started = time.monotonic()
+        tracer.tell(span(tracer, "patient"))
+        await until(lambda: receiver.asked > 1)
+        receiver.status = 200
+        await until(lambda: receiver.spans)
+        receiver.status = 400
+        tracer.tell(span(tracer, "refused"))
+        await until(lambda: fate(registry, "dropped"))
         await tracer.close()
-        assert time.monotonic() - started < 1
+    assert [came.name for came in receiver.spans] == ["patient"]
+    assert (fate(registry, "sent"), fate(registry, "dropped")) == (1, 1)
+
+
+async def test_a_collectors_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b, x-other=c")
+    with Receiver.listening() as receiver:
+        tracer = make(receiver.endpoint, CollectorRegistry())
+        tracer.tell(span(tracer))
+        await tracer.close()
+    assert (receiver.headers["x-key"], receiver.headers["x-other"]) == ("a b", "c")
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317", "http://"])
+def test_what_is_no_address_is_told_at_once(endpoint: str) -> None:
+    with pytest.raises(InvalidRequest, match="INFERNO_TELEMETRY__OTLP_ENDPOINT"):
+        make(endpoint, CollectorRegistry())

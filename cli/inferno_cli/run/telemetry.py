@@ -11,7 +11,7 @@ def tracer(settings: Settings, service: str, registry: CollectorRegistry) -> Tra
     telemetry = settings.telemetry
     if not telemetry.otlp_endpoint:
         return NoTracer()
-    # Only those pay for importing the SDK who want traces.
+    # Only those pay for importing Protocol Buffers who want traces.
     from inferno_stream.otlp import OtlpTracer
 
     return OtlpTracer(
