@@ -12,6 +12,8 @@ import pytest
 from tests.answers import CHAT, COMPLETIONS, Json, both, stream
 from tests.features import FEATURES, FORM, QUESTION, SCHEMA, TOOL
 
+from tests import token_log
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 ANSWER = "The capital of France is Paris."
@@ -145,6 +147,18 @@ async def test_who_hangs_up_frees_the_engine(real_stack: Any) -> None:
             while "content" not in await anext(lines):
                 pass
         await until_idle(real_stack)
+
+
+async def test_it_tells_how_long_its_phases_took(real_stack: Any) -> None:
+    began = time.monotonic()
+    answer = await ask(real_stack, max_tokens=4)
+    took_s = time.monotonic() - began
+    said = await asyncio.to_thread(token_log.said, real_stack.status["endpoints"]["kafka"], answer["id"])
+    phases = said[-1].final.phases
+    assert phases is not None
+    assert phases.prefill_s > 0
+    assert phases.decode_s > 0
+    assert 0 <= phases.queued_s + phases.prefill_s + phases.decode_s < took_s
 
 
 async def until_idle(stack: Any, within_s: float = 5.0) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from inferno_core import address, codec
-from inferno_core.records import Claim, Done, Frame, Head, Request
+from inferno_core.records import Claim, Done, Head, Request
 from inferno_engine.synthetic.request import chat_text, completion_text
+from tests import token_log
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -81,34 +81,18 @@ async def test_the_whole_life_of_a_request_stands_in_the_log(stack: Any) -> None
         return isinstance(record, Done) and record.id == id
 
     queue = await asyncio.to_thread(
-        read, bootstrap, "inferno-queue", place.p, 0, lambda data: [codec.decode_queue(data)], is_done
+        token_log.read, bootstrap, "inferno-queue", place.p, 0, lambda data: [codec.decode_queue(data)], is_done
     )
     kinds = [type(record) for record in queue if getattr(record, "id", None) == id]
     assert kinds == [Request, Claim, Done]
-    reply = await asyncio.to_thread(
-        read, bootstrap, "inferno-response-queue", place.r, place.reply_from, codec.decode_reply,
-        lambda record: isinstance(record, Frame) and record.id == id and record.final is not None,
-    )  # fmt: skip
-    said = [record for record in reply if record.id == id]
+    said = await asyncio.to_thread(token_log.said, bootstrap, id)
     assert isinstance(said[0], Head)
+    assert said[0].waited_ms >= 0
     assert sum(len(frame.tokens) for frame in said[1:]) == 5
-
-
-def read(bootstrap: str, topic: str, partition: int, start: int, decode: Any, last: Any) -> list[Any]:
-    """Read a partition from `start` up to the record that is the last one of interest."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "a test's eyes", "enable.auto.commit": False})
-    records: list[Any] = []
-    deadline = time.monotonic() + 30
-    try:
-        consumer.assign([TopicPartition(topic, partition, start)])
-        while not any(last(record) for record in records):
-            assert time.monotonic() < deadline, f"the end does not stand in {topic}"
-            message = consumer.poll(1.0)
-            if message is not None and message.error() is None:
-                records += decode(message.value())
-    finally:
-        consumer.close()
-    return records
+    phases = said[-1].final.phases
+    assert phases is not None
+    # Steps of 20 ms: four of them lie between the first token and the last.
+    assert phases.decode_s > 0.05
 
 
 async def test_a_hang_up_frees_the_slot(make_stack: Any) -> None:

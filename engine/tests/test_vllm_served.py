@@ -185,7 +185,7 @@ def test_reasoning_is_told_apart_and_a_form_holds_after_it(smollm2: Server):
     begun = [*QUESTION, {"role": "assistant", "content": "<think>\nLet"}]
     thinks = {"continue_final_message": True, "add_generation_prompt": False, "thinking_token_budget": 8}
     answer = chat(smollm2, messages=begun, structured_outputs={"regex": "[0-9]{3}"}, chat_template_kwargs={}, **thinks)
-    assert said(answer, "reasoning")
+    assert said(answer, "reasoning") == said(answer, "reasoning_content") != ""
     assert re.fullmatch("[0-9]{3}", said(answer, "content"))
 
 
@@ -193,6 +193,9 @@ def test_reasoning_is_told_apart_and_a_form_holds_after_it(smollm2: Server):
     ("body", "code", "param"),
     [
         ({"max_tokens": 100_000}, "context_length_exceeded", "max_tokens"),
+        ({"max_tokens": 2040}, "context_length_exceeded", "max_tokens"),
+        ({"chat_template": "{{ 1 }}"}, "invalid_request", "chat_template"),
+        ({"synthetic_fault": {"kind": "crash"}}, "invalid_request", "synthetic_fault"),
         ({"messages": [{"role": "user", "content": "word " * 3000}]}, "context_length_exceeded", "messages"),
         ({"temperature": -1}, "invalid_request", "temperature"),
         ({"messages": 3}, "invalid_request", None),
