@@ -12,6 +12,7 @@ import pytest
 from tests.answers import CHAT, COMPLETIONS, Json, both, stream
 from tests.features import FEATURES, FORM, QUESTION, SCHEMA, TOOL
 
+from inferno_store import hosts, redis
 from tests import token_log
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
@@ -143,10 +144,27 @@ async def test_who_hangs_up_frees_the_engine(real_stack: Any) -> None:
     asked = {"model": "smollm2", "messages": QUESTION, "ignore_eos": True, "max_tokens": 1500, "stream": True}
     async with real_stack.client() as client:
         async with client.stream("POST", CHAT, json=asked) as response:
-            lines = response.aiter_lines()
-            while "content" not in await anext(lines):
-                pass
-        await until_idle(real_stack)
+            assert response.status_code == 200
+            await until_running(real_stack, 1)
+        # To its end it would take half a minute and more.
+        await until_running(real_stack, 0, within_s=8)
+
+
+async def until_running(stack: Any, count: int, within_s: float = 60.0) -> None:
+    """Wait until the engine says that so many choices are at work or wait in it."""
+    presence = redis.connect(stack.status["endpoints"]["redis"])
+    deadline = time.monotonic() + within_s
+    try:
+        while await _running(presence) != count:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+    finally:
+        await presence.aclose()
+
+
+async def _running(presence: redis.Redis) -> int:
+    models = [model for host in await hosts.read(presence) for model in host.models]
+    return sum(model.running + model.waiting for model in models)
 
 
 async def test_it_tells_how_long_its_phases_took(real_stack: Any) -> None:
@@ -159,18 +177,6 @@ async def test_it_tells_how_long_its_phases_took(real_stack: Any) -> None:
     assert phases.prefill_s > 0
     assert phases.decode_s > 0
     assert 0 <= phases.queued_s + phases.prefill_s + phases.decode_s < took_s
-
-
-async def until_idle(stack: Any, within_s: float = 5.0) -> None:
-    """Wait until the engine holds nothing. 1,500 tokens would take it half a minute."""
-    url = f"http://{stack.status['endpoints']['triton-0-metrics']}/metrics"
-    deadline = time.monotonic() + within_s
-    async with httpx.AsyncClient() as client:
-        while busy := re.findall(
-            r"^vllm:num_requests_(?:running|waiting)\{.*\} [1-9].*$", (await client.get(url)).text, re.MULTILINE
-        ):
-            assert time.monotonic() < deadline, busy
-            await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("stream", [True, False])
