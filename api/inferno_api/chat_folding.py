@@ -53,7 +53,7 @@ class _Call:
 
     id: str = ""
     name: str = ""
-    arguments: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list[str])
 
     def add(self, piece: _CallPiece) -> None:
         self.id = piece.id or self.id
@@ -69,10 +69,10 @@ class _Call:
 class _Answer:
     """A choice whose pieces are being collected."""
 
-    words: list[str] = field(default_factory=list)
-    thoughts: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
     refusal: str | None = None
-    calls: dict[int, _Call] = field(default_factory=dict)
+    calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
     logprobs: ChatLogprobs | None = None
     finish_reason: str | None = None
     stop_reason: StopReason = UNSET

@@ -24,7 +24,7 @@ class _Piece(Struct):
 class _Answer:
     """A choice whose pieces are being collected."""
 
-    texts: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list[str])
     logprobs: TextLogprobs | None = None
     finish_reason: str | None = None
     stop_reason: StopReason = UNSET
