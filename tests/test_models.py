@@ -13,7 +13,6 @@ CHECKOUT = Path(__file__).parents[1]
 sys.path.append(str(CHECKOUT / "engine" / "tests"))
 
 import embedding_model  # noqa: E402 - found by the path above
-from serving import ask  # noqa: E402 - the same
 
 from inferno_engine import environment  # noqa: E402 - the same
 
@@ -62,12 +61,18 @@ async def test_a_model_of_another_kind_comes_and_goes(real_stack: Any, tmp_path:
         over.set()
         assert await story > 0
     assert told(real_stack)["vectors", "1"]["state"] == "ready"
-    body = json.dumps({"model": "vectors", "input": TEXTS})
-    address = real_stack.status["endpoints"]["triton_grpc"]
-    answer = await asyncio.to_thread(ask, address, "vectors", openai_surface="embedding", openai_body=body)
-    assert [choice["embedding"] for choice in answer.choices()] == [
+    async with real_stack.client() as http:
+        async with asyncio.timeout(10):
+            while "vectors" not in (await http.get("/v1/models")).text:  # noqa: ASYNC110 -- only asking tells
+                await asyncio.sleep(0.1)
+        answer = await http.post("/v1/embeddings", json={"model": "vectors", "input": TEXTS})
+        refused = await http.post("/v1/embeddings", json={"model": "vectors", "input": "word " * 5000})
+    assert answer.status_code == 200, answer.text
+    assert [vector["embedding"] for vector in answer.json()["data"]] == [
         pytest.approx(vector, abs=1e-4) for vector in expected
     ]
+    assert answer.json()["usage"]["prompt_tokens"] > 0
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "context_length_exceeded")
 
     again = await asyncio.to_thread(real_stack.command, *arguments, "--version", "1")
     assert again.returncode == 1
