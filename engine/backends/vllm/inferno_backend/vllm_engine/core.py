@@ -28,13 +28,13 @@ _OURS: Mapping[str, Any] = _GOES_ON | {
 class Core:
     """Makes requests of rendered prompts, and knows what the core can do. `served`: arguments of the serving layer.
 
-    `goes_on` says whether it can go on from tokens, `preemption` and `scheduling` which type of event tells of one.
+    `goes_on` says whether it can go on from tokens, `preemption` which type of event tells of one.
     """
 
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Start it; blocks until its weights are loaded. Raises ValueError for an argument that is unknown."""
         self.name = name
-        self.preemption, self.scheduling = int(compat.PREEMPTED), int(compat.SCHEDULED)
+        self.preemption = int(compat.PREEMPTED)
         arguments = _complete(arguments)
         self.served = compat.served_arguments(name, arguments)
         self.config = compat.engine_config(arguments)
@@ -48,6 +48,8 @@ class Core:
             log_stats=False,
             stream_interval=self.config.scheduler_config.stream_interval,
         )
+        # Of such an event's type, too: it tells when a request was given its slot.
+        self.scheduling = int(compat.SCHEDULED)
         self.client = compat.core_client(self.config, self.renderer)
         self.tasks: tuple[str, ...] = ()
 
