@@ -25,7 +25,8 @@ class HostedModel(Struct, frozen=True):
     `fingerprint` names engine, weights and settings. `since` is Unix time in seconds; `expected_s` is how long loading
     took last time. `detail` is a sentence for people. `life` names this life of its engine: with
     another name, all that it had in hand is lost. `running` and `waiting` count generations in the engine,
-    `kv_cache_usage` is a share of 1; all three are 0 where that doesn't tell.
+    `kv_cache_usage` is a share of 1; all three are 0 where that doesn't tell. `adapters` names its LoRA adapters:
+    a request may pick one by `lora_name`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class HostedModel(Struct, frozen=True):
     running: int = 0
     waiting: int = 0
     kv_cache_usage: float = 0.0
+    adapters: tuple[str, ...] = ()
 
 
 class Host(Struct, frozen=True):

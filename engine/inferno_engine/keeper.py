@@ -83,6 +83,7 @@ class Keeper:
             context=verified.context,
             slots=verified.slots,
             fingerprint=verified.fingerprint,
+            adapters=tuple(verified.adapters),
             running=gauges.running,
             waiting=gauges.waiting,
             kv_cache_usage=gauges.kv_cache_usage,

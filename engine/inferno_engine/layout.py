@@ -13,17 +13,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from inferno_engine import digests, machine, safetensors
+from inferno_engine import adapters, digests, machine, names, safetensors
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _SYNTHETIC = re.compile(r'key:\s*"engine"\s*value:\s*\{\s*string_value:\s*"synthetic"')
 _FLOAT_BYTES = {"float32": 4, "float": 4, "bfloat16": 2, "float16": 2, "half": 2}
 # Where there is a GPU, weights and KV cache go there, and the engine sees for itself whether they fit.
 _GPU = Path("/dev/nvidiactl")
-_ADAPTERS = "multi_lora.json"
 # Stands in each model's folder that was laid out here; no other is ever changed or removed.
 _MARK = ".inferno"
 
@@ -58,15 +56,14 @@ def verify(model: DesiredModel) -> Verified:
     if model.weights:
         _check_weights(_real(Path(model.weights), model), model)
         arguments["model"] = model.weights
-    adapters = _adapters(source / model.version / _ADAPTERS, model)
-    fingerprint = f"{model.name}-{_digest(config, arguments | {'model': model.digest}, adapters)}"
-    return Verified(model, config, arguments, fingerprint, bool(_SYNTHETIC.search(config)), adapters)
+    served = adapters.verified(source / model.version, arguments)
+    fingerprint = f"{model.name}-{_digest(config, arguments | {'model': model.digest}, served)}"
+    return Verified(model, config, arguments, fingerprint, bool(_SYNTHETIC.search(config)), served)
 
 
 def check_name(name: str, version: str) -> None:
     """Raise Unverified unless both are harmless as names of folders and in addresses."""
-    if not _NAME.fullmatch(name):
-        raise Unverified(f"Model name {name!r} must match {_NAME.pattern}.")
+    names.check("Model name", name)
     if not _VERSION.fullmatch(version):
         raise Unverified(f"Version {version!r} of {name} must be a number from 1 on.")
 
@@ -79,10 +76,11 @@ def check_room(verified: Verified, repository: Path) -> None:
 
 
 def memory_bytes(verified: Verified) -> int:
-    """Give what weights and KV cache take at least, if the weights go where the engine's process is."""
+    """Give what weights, adapters and KV cache take at least, if the weights go where the engine's process is."""
     tensors = safetensors.of_folder(Path(verified.model.weights))
     each = _FLOAT_BYTES.get(str(verified.arguments.get("dtype", "auto")))
-    return tensors.memory_bytes(each) + int(verified.arguments.get("kv_cache_memory_bytes") or 0)
+    loaded = tensors.memory_bytes(each) + adapters.memory_bytes(verified.adapters, each)
+    return loaded + int(verified.arguments.get("kv_cache_memory_bytes") or 0)
 
 
 def lay_out(verified: Verified, repository: Path) -> bool:
@@ -108,7 +106,7 @@ def lay_out(verified: Verified, repository: Path) -> bool:
     _replace(config.parent / _MARK, "Laid out by Inferno's agent, which writes here alone.\n")
     changed = _replace(config.parent / version / "model.json", json.dumps(verified.arguments, indent=2))
     if verified.adapters:
-        changed |= _replace(config.parent / version / _ADAPTERS, json.dumps(verified.adapters, indent=2))
+        changed |= _replace(config.parent / version / adapters.FILE, json.dumps(verified.adapters, indent=2))
     return _replace(config, verified.config) or changed
 
 
@@ -165,22 +163,12 @@ def _text(file: Path, model: DesiredModel) -> str:
         raise Unverified(f"{model.name}:{model.version}: {file} can't be read: {error.strerror}.") from error
 
 
-def _digest(config: str, arguments: dict[str, Any], adapters: dict[str, str]) -> str:
+def _digest(config: str, arguments: dict[str, Any], served: dict[str, str]) -> str:
     """Digest all that decides what an engine says."""
     known: list[Any] = [config, arguments]
-    if adapters:
-        known.append({name: digests.folder_digest(Path(folder)) for name, folder in adapters.items()})
+    if served:
+        known.append({name: digests.folder_digest(Path(folder)) for name, folder in served.items()})
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _adapters(file: Path, model: DesiredModel) -> dict[str, str]:
-    if not file.is_file():
-        return {}
-    try:
-        adapters = msgspec.json.decode(_text(file, model), type=dict[str, str])
-    except msgspec.DecodeError as error:
-        raise Unverified(f"{model.name}:{model.version}: {_ADAPTERS} must map names to folders: {error}.") from error
-    return {name: str(_real(Path(folder), model)) for name, folder in adapters.items()}
 
 
 def _arguments(text: str, model: DesiredModel) -> dict[str, Any]:

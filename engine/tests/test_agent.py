@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import lora_adapter
 import msgspec
 import pytest
 from presence import Notices, in_state
@@ -50,6 +51,19 @@ async def test_what_is_desired_is_loaded_and_told(notices: Notices):
     assert model.fingerprint.startswith("small-")
     assert model.expected_s >= 0
     assert host.incarnation
+
+
+async def test_adapters_are_told(post: Post, control: FakeControl):
+    version = post.desired.parent / "source" / "1"
+    lora_adapter.make(version / "poet", lora_adapter.Shape(1, 8, 8, 4), seed=1)
+    (version / "model.json").write_text('{"enable_lora": true}')
+    (version / "multi_lora.json").write_text('{"poet": "poet"}')
+    notices = Notices()
+    task = asyncio.create_task(Agent(post, control, notices.publish, PACE).run())
+    host = await notices.until(in_state(ModelState.READY))
+    assert host.models[0].adapters == ("poet",)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_loading_is_told_with_what_to_expect(post: Post, control: FakeControl):

@@ -1,12 +1,15 @@
 import json
 from pathlib import Path
 
+import lora_adapter
 import pytest
 
 from inferno_engine import layout
 from inferno_engine.desired import DesiredModel
 from inferno_engine.digests import folder_digest, manifest
 from inferno_engine.errors import Unverified
+
+SHAPE = lora_adapter.Shape(layers=2, hidden=8, queries=8, values=4)
 
 
 @pytest.fixture
@@ -73,19 +76,18 @@ def test_what_is_not_kept_is_taken_out(source: Path, tmp_path: Path):
 
 
 def test_adapters_come_along_and_count(source: Path, tmp_path: Path):
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_model.safetensors").write_bytes(b"a")
-    plain = layout.verify(model(source)).fingerprint
-    (source / "1" / "multi_lora.json").write_text(json.dumps({"poet": str(adapter)}))
-    verified = layout.verify(model(source))
-    assert verified.fingerprint != plain
+    (source / "1" / "model.json").write_text('{"enable_lora": true}')
+    (source / "1" / "multi_lora.json").write_text('{"poet": "poet"}')
+    fingerprints = set()
+    for seed in (1, 2):
+        lora_adapter.make(source / "1" / "poet", SHAPE, seed)
+        verified = layout.verify(model(source))
+        fingerprints.add(verified.fingerprint)
+    assert len(fingerprints) == 2
+    assert layout.memory_bytes(verified) == lora_adapter.RANK * 2 * (8 + 8 + 8 + 4) * 4
     layout.lay_out(verified, tmp_path / "repository")
     written = json.loads((tmp_path / "repository/small/1/multi_lora.json").read_text())
-    assert written == {"poet": str(adapter)}
-    (source / "1" / "multi_lora.json").write_text('{"poet": "../elsewhere"}')
-    with pytest.raises(Unverified, match="not a folder"):
-        layout.verify(model(source))
+    assert written == {"poet": str(source / "1" / "poet")}
 
 
 def test_each_file_of_a_manifest_is_compared(source: Path, weights: Path):
