@@ -17,6 +17,7 @@ from inferno_backend.vllm_engine.admission import Admission
 from inferno_backend.vllm_engine.core import Core
 from inferno_backend.vllm_engine.run import Run
 from inferno_backend.vllm_engine.serving import Serving
+from inferno_backend.vllm_engine.runs import Runs
 from inferno_backend.vllm_engine.steps import Steps
 from inferno_backend.vllm_engine.warm_up import warm_up
 from inferno_core.errors import EngineFailed, InvalidRequest
@@ -32,7 +33,7 @@ class VllmEngine:
         """Start it; blocks until it can generate. Raises ValueError for a wrong argument, and whatever vLLM does."""
         self.stats = Stats()
         self.tasks: Sequence[str] = ()
-        self._runs: dict[str, Run] = {}
+        self._runs = Runs()
         self._waits: dict[Run, asyncio.Task[None]] = {}
         self._front = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._front.run_forever, name="engine-front", daemon=True)
@@ -60,18 +61,17 @@ class VllmEngine:
     def start(self, call: Call, reply: Reply) -> None:
         """Begin a generation. An older one of the same id is dropped, as if it had been cancelled."""
         self.cancel((call.id,))
-        run = self._runs[call.id] = Run(call, reply, self._forget)
+        run = Run(call, reply, self._forget)
+        self._runs.add(run)
         self._front.call_soon_threadsafe(self._begin, run)
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Abort generations, running or waiting."""
         seats: list[str] = []
-        for id in ids:
-            run = self._runs.pop(id, None)
-            if run is not None:
-                run.drop()
-                seats += run.ids
-                self._front.call_soon_threadsafe(self._let_go, run)
+        for run in self._runs.take(ids):
+            run.drop()
+            seats += run.ids
+            self._front.call_soon_threadsafe(self._let_go, run)
         if seats:
             self._steps.abort(seats)
 
@@ -82,7 +82,7 @@ class VllmEngine:
 
     def close(self) -> None:
         """Stop, and end every process and thread of the engine."""
-        for run in list(self._runs.values()):
+        for run in self._runs.all():
             run.drop()
         self._steps.close()
         self._core.close()
@@ -139,7 +139,6 @@ class VllmEngine:
 
     def _forget(self, run: Run) -> None:
         """Let go of a run that has ended; of one that failed, choices may still be running."""
-        if self._runs.get(run.call.id) is run:
-            del self._runs[run.call.id]
+        self._runs.forget(run)
         if run.failed and run.ids:
             self._steps.abort(run.ids)
