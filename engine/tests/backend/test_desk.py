@@ -23,6 +23,7 @@ class Worker:
         self.messages: list[Message] = []
         self.finals = 0
         self.cancelled = False
+        self.refusals = 0
         self.changed = threading.Condition()
         self._desk = desk
         self._name = name
@@ -31,6 +32,9 @@ class Worker:
 
     def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
         with self.changed:
+            if self.refusals and flags:
+                self.refusals -= 1
+                raise RuntimeError("No room in shared memory.")
             for data in response.values["session"] if response is not None else ():
                 self.messages.append(wire.decode_message(data))
             self.finals += flags
@@ -155,6 +159,13 @@ def test_who_has_gone_is_noticed_and_answered_once(engine: FakeEngine, worker: W
     worker.until(lambda: worker.finals == 1)
     engine.say("g", "a")
     assert worker.words(1) == []
+
+
+def test_leave_is_taken_even_if_at_first_there_is_no_room(desk: Desk, worker: Worker):
+    worker.refusals = 3
+    worker.cancelled = True
+    worker.until(lambda: worker.finals == 1)
+    assert worker.refusals == 0
 
 
 def test_a_slow_one_holds_up_nobody_and_tells_everything(engine: FakeEngine, worker: Worker):

@@ -81,6 +81,24 @@ def test_a_send_that_fails_ends_it_too():
     assert talk.failure()["code"] == "engine_failed"
 
 
+def test_final_is_sent_again_until_it_went_out():
+    talk = Talk(refusals=5)
+    talk.tray.put(WORD)
+    talk.tray.end(Usage(1, 1))
+    assert talk.over() == [True]
+    assert talk.generation.is_closed()
+
+
+def test_one_that_rests_is_ended_all_the_same_when_there_is_no_time_left():
+    talk = Talk()
+    assert talk.tray.rendering is not None
+    talk.tray.rendering.is_slow, talk.tray.rendering.rested_at = True, float("inf")
+    talk.tray.put(WORD)
+    talk.outbox.stepped()
+    talk.generation.fail(EngineFailed("Unloaded."))
+    assert talk.over()[-1]
+
+
 def test_nothing_follows_the_end():
     talk = Talk()
     talk.generation.abandon()

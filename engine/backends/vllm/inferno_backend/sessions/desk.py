@@ -47,6 +47,7 @@ class Desk:
         self._inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._away: set[Tray] = set()
         self._resting: list[Tray] = []
+        self._leaving: list[Place] = []
         self._starter = Starter(engine, self._news, self.stepped)
         self._is_woken = False
         self._has_more = False
@@ -96,7 +97,7 @@ class Desk:
     # The thread
 
     def _run(self) -> None:
-        while not self._closing:
+        while not self._closing or self._leaving:
             try:
                 self._turn()
             except Exception:
@@ -117,7 +118,7 @@ class Desk:
         for effect in host.drain():
             self._attend(partial(self._do, effect))
         self._has_more |= self._starter.begin(_BEGIN_S)
-        if host.audience.retiring and not host.audience.places and not host.runs:
+        if host.audience.retiring and not (host.audience.places or host.runs or self._leaving):
             self.dismissed.set()
 
     def _take(self) -> None:
@@ -236,6 +237,7 @@ class Desk:
         if now < self._ask_at:
             return
         self._ask_at = now + POLL_S
+        self._leaving = [place for place in self._leaving if not place.leave()]
         for place in self._host.audience.places:
             if place.is_cancelled():
                 self._host.left(place, now)
@@ -245,6 +247,7 @@ class Desk:
             case Send():
                 if not effect.place.send(effect.messages, final=effect.final):
                     self._host.left(effect.place, now)
+                    self._leaving += [effect.place] * effect.final
             case Start():
                 self._starter.add(effect.run, effect.submit)
             case Abort():
