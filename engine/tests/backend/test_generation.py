@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from fake_engine import spelt
+from fake_engine import Words, spelt
 from inferno_backend.generation import Generation
 from inferno_backend.openai import OpenAIContract
 from inferno_backend.outbox import Outbox
@@ -66,7 +66,7 @@ def test_what_cannot_be_put_into_words_ends_it():
     def refusing(gains: object) -> list[Choice]:
         raise InvalidRequest("No words.")
 
-    talk.tray.begin(refusing)
+    talk.tray.begin(Words(refusing))
     talk.tray.put(WORD)
     assert talk.over() == [True]
     assert talk.failure()["code"] == "invalid_request"

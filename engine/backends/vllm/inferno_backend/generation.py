@@ -12,11 +12,11 @@ from inferno_backend.contract import Contract, Output
 from inferno_backend.farewell import Farewell
 from inferno_backend.outbox import Outbox
 from inferno_backend.rendering import SLOW_S, Rendering
+from inferno_backend.seam import MOST_TOKENS
 from inferno_backend.tray import End, Tray
 from inferno_core.errors import EngineFailed, InfernoError
 
 _log = logging.getLogger(__name__)
-_MOST = 4096
 
 
 class Generation:
@@ -65,6 +65,7 @@ class Generation:
         if self._farewell is None:
             rendering = self.tray.rendering
             if rendering is not None and rendering.is_slow and time.monotonic() < rendering.rested_at and not hurry:
+                self.tray.fold()
                 return True
             try:
                 self._speak(rendering)
@@ -78,7 +79,7 @@ class Generation:
         return bool(self.tray.gains) and not self._closed
 
     def _speak(self, rendering: Rendering | None) -> None:
-        gains = self.tray.take(_MOST)
+        gains = self.tray.take(MOST_TOKENS if rendering is None else rendering.render.most)
         begun = time.perf_counter()
         words = rendering.push(gains) if gains and rendering is not None else ()
         if rendering is not None and time.perf_counter() - begun > SLOW_S:

@@ -62,7 +62,8 @@ class Admission:
         pasts = past.of(call.accepted, len(bodies) * n, self._core.vocabulary)
         lanes: list[Lane] = []
         opening: list[Choice] = []
-        admitted = Admitted(ChoiceRender(lanes, n, opening, chat=call.surface == "chat"))
+        logprobs = call.body.get("logprobs") not in (None, False)
+        admitted = Admitted(ChoiceRender(lanes, n, opening, chat=call.surface == "chat", logprobs=logprobs))
         for body in bodies:
             indices = range(len(lanes) * n, (len(lanes) + 1) * n)
             lane, seats = await self._lane(run, call, body, indices, pasts)
@@ -125,7 +126,8 @@ class Admission:
         request = self._core.request(id, prompt, params, call.priority)
         seed = _seed(params)
         seats = [_seat(run, request, index, index, seed, ()) for index in range(choices(call.sampling))]
-        return Admitted(DeltaRender(), seats, prompt_tokens=len(request.prompt_token_ids))
+        render = DeltaRender(logprobs=params.logprobs is not None)
+        return Admitted(render, seats, prompt_tokens=len(request.prompt_token_ids))
 
 
 def choices(asked: Mapping[str, Any]) -> int:
@@ -133,7 +135,7 @@ def choices(asked: Mapping[str, Any]) -> int:
     n = asked.get("n")
     try:
         number = 1 if n is None else int(n)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0
     if not 1 <= number <= _MOST_CHOICES:
         raise InvalidRequest(f"n must be a number from 1 to {_MOST_CHOICES}.", param="n")
