@@ -8,10 +8,12 @@ from typing import Protocol
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import InfernoError, Unavailable
 from inferno_core.records import Failure, Final, Outcome, Request
-from inferno_stream.engine import Engine, Flight, HostLost, Order, Place, Receipt
+from inferno_stream.engine import Engine, Flight, HostLeft, HostLost, Order, Place, Receipt
 
-_MOST_LOSSES = 3
+_MOST_DEATHS = 3
 """An engine that dies with a generation may have died of it: so often it may happen."""
+_MOST_VAIN = 8
+"""So many places in a row may turn out to have not a word for it."""
 
 
 class Driver(Protocol):
@@ -39,13 +41,14 @@ class Run:
 
     __slots__ = (
         "_began",
+        "_deaths",
         "_driver",
         "_engine",
         "_flight",
         "_heard",
-        "_losses",
         "_spoke",
         "_unsettled",
+        "_vain",
         "ended",
         "given",
         "place",
@@ -63,7 +66,7 @@ class Run:
         self._unsettled: deque[Receipt] = deque()
         self._began = self._heard = math.inf
         self._spoke = False
-        self._losses = 0
+        self._deaths = self._vain = 0
 
     def start(self, order: Order) -> None:
         """Begin or go on at the place."""
@@ -93,10 +96,11 @@ class Run:
         place, self.place, self._flight = self.place, None, None
         self._settle_all()
         self._began = asyncio.get_running_loop().time()
-        self._losses += 1
+        self._deaths += isinstance(error, HostLost) and not isinstance(error, HostLeft)
+        self._vain = 0 if self._spoke else self._vain + 1
         movable = place is None or place.goes_on or not self.given
         lost = isinstance(error, HostLost) or (isinstance(error, Unavailable) and not self.given)
-        if lost and movable and self._losses < _MOST_LOSSES:
+        if lost and movable and self._deaths < _MOST_DEATHS and self._vain < _MOST_VAIN:
             self._driver.on_lost(self)
         else:
             self._driver.on_failed(self, Final(Outcome.FAILED, Failure(error.code, error.message, error.param)))
