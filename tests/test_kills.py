@@ -15,7 +15,7 @@ from inferno_engine.synthetic.request import chat_text
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
 MESSAGES = [{"role": "user", "content": "Speak for a while."}]
-ASKED = {
+ASKED: dict[str, Any] = {
     "model": "synthetic",
     "messages": MESSAGES,
     "temperature": 0,
@@ -26,7 +26,8 @@ ASKED = {
 class Answer:
     """A streamed answer as far as it came: its text, its error, and whether it was closed in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: int = ASKED["max_tokens"]) -> None:
+        self.tokens = tokens
         self.text = ""
         self.error: dict[str, Any] | None = None
         self.closed = False
@@ -34,7 +35,8 @@ class Answer:
 
     async def stream(self, client: httpx.AsyncClient) -> None:
         """Follow the answer until it ends, however it does."""
-        async with client.stream("POST", "/v1/chat/completions", json=ASKED | {"stream": True}) as response:
+        asked = ASKED | {"max_tokens": self.tokens, "stream": True}
+        async with client.stream("POST", "/v1/chat/completions", json=asked) as response:
             if response.status_code != 200:
                 self.error = json.loads(await response.aread())["error"]
                 return
@@ -80,15 +82,38 @@ def counted(stack: Any, name: str, metric: str) -> float:
     return float(next(line.split()[-1] for line in lines if line.startswith(f"{metric} ")))
 
 
-def expected() -> str:
-    return chat_text(MESSAGES, temperature=0, max_tokens=200)
+def lost(stack: Any) -> float:
+    """How often engines were taken for lost, or given what another had begun."""
+    metrics = ("inferno_worker_lost_hosts_total", "inferno_worker_rebuilds_total")
+    return sum(counted(stack, f"worker-{number}", metric) for number in range(2) for metric in metrics)
+
+
+def expected(tokens: int = ASKED["max_tokens"]) -> str:
+    return chat_text(MESSAGES, temperature=0, max_tokens=tokens)
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis", "agent-0"])
 async def test_parts_that_tokens_do_not_need(stack: Any, name: str) -> None:
+    before = lost(stack)
     answer = await interrupted(stack, name)
     assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
     assert (await whole(stack)).text == expected()
+    assert lost(stack) == before
+
+
+async def test_a_new_agent_finds_what_runs_and_leaves_it_alone(stack: Any) -> None:
+    before = lost(stack)
+    answer = Answer(tokens=1000)
+    async with stack.client() as client:
+        streaming = asyncio.create_task(answer.stream(client))
+        await asyncio.wait_for(answer.begun.wait(), 30)
+        pid = await asyncio.to_thread(stack.kill, "agent-0")
+        await asyncio.to_thread(stack.until, lambda: stack.process("agent-0")["pid"] != pid, "another agent")
+        await asyncio.to_thread(stack.until_ready)
+        assert not streaming.done()
+        await asyncio.wait_for(streaming, 60)
+    assert (answer.text, answer.error, answer.closed) == (expected(1000), None, True)
+    assert lost(stack) == before
 
 
 async def test_the_broker_only_delays(stack: Any) -> None:
