@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferno_backend import grammars
 from inferno_backend.seam import Choice, Gain, OpenAICall, Render, StockCall
 from inferno_backend.vllm_engine import compat, past
 from inferno_backend.vllm_engine.core import Core
@@ -22,8 +23,6 @@ from inferno_core.errors import EngineFailed, InvalidRequest
 
 _MOST_CHOICES = 128
 _SEEDS = 1 << 63
-# What makes the engine follow a grammar.
-_GRAMMARS = ("response_format", "structured_outputs", "tools")
 
 
 @dataclass(slots=True)
@@ -51,8 +50,10 @@ class Admission:
         Raises InfernoError, and whatever vLLM does.
         """
         if isinstance(run.call, StockCall):
+            grammars.check(run.call.sampling)
             return await self._stock(run, run.call)
         assert isinstance(run.call, OpenAICall)
+        grammars.check(run.call.body)
         return await self._openai(run, run.call)
 
     async def _openai(self, run: Run, call: OpenAICall) -> Admitted:
@@ -96,7 +97,7 @@ class Admission:
             request = self._core.request(id, asked.prompt, asked.params, priority, **asked.more)
         except Exception as error:
             known = self._core.error(error, body)
-            field = next((name for name in _GRAMMARS if body.get(name)), None)
+            field = next((name for name in grammars.FIELDS if body.get(name)), None)
             if asked.params.structured_outputs is None or field is None or known.param or known.status >= 500:
                 raise
             raise InvalidRequest(f"{field} holds no grammar that can be followed; mend it.", param=field) from error
