@@ -134,7 +134,7 @@ def test_a_dead_engine_is_told_to_all_and_ends_the_process(
     engine: FakeEngine, model: adapter.TritonPythonModel, monkeypatch: pytest.MonkeyPatch
 ):
     ended = threading.Event()
-    monkeypatch.setattr(adapter.os, "_exit", lambda code: ended.set())
+    monkeypatch.setattr(adapter.os, "_exit", lambda code: engine.closed and ended.set())
     attach, alone = Sender(), Sender()
     model.execute([Request(attach, {wire.ATTACH_INPUT: wire.encode(wire.Attach("s"))})])
     submit = wire.Submit(1, "g", "q/0", 1, "chat", b"{}")
@@ -153,3 +153,15 @@ def test_a_dead_engine_is_told_to_all_and_ends_the_process(
     ]
     assert [ending.failure.code for ending in told if ending.failure is not None] == ["engine_lost"]
     assert "engine_lost" in alone.sent[-1][0].values["error"][0]
+
+
+def test_a_dead_engine_that_can_not_be_closed_does_not_keep_the_process(
+    engine: FakeEngine, model: adapter.TritonPythonModel, monkeypatch: pytest.MonkeyPatch
+):
+    ended, hangs = threading.Event(), threading.Event()
+    monkeypatch.setattr(adapter.os, "_exit", lambda code: ended.set())
+    monkeypatch.setattr(adapter, "_CLOSE_S", 0.1)
+    monkeypatch.setattr(engine, "close", hangs.wait)
+    engine.dead = "It hangs."
+    assert ended.wait(10)
+    hangs.set()

@@ -7,6 +7,7 @@ import locale
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from inferno_core import session as wire
 from inferno_core.errors import EngineFailed, EngineLost, InfernoError, InvalidRequest, Unavailable
 
 _FLUSH_S = 5.0
+_CLOSE_S = 10.0
 _REPORT_S = 1.0
 _SWITCH_S = 0.001
 _log = logging.getLogger(__name__)
@@ -172,6 +174,10 @@ class TritonPythonModel:
         self._desk.retire(error)
         self._desk.dismissed.wait(_FLUSH_S)
         self._outbox.close(_FLUSH_S)
+        # A process of the engine's that hangs would stay, with its memory: it can't see that this one has ended.
+        closing = threading.Thread(target=self._engine.close, name="close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
         os._exit(1)
 
 
