@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Generator, Set
 from contextlib import contextmanager
 
 from inferno_stream.background import Tasks
@@ -29,7 +29,7 @@ class Tritons:
         return self._open[address]
 
     @contextmanager
-    def held(self, address: str) -> Iterator[None]:
+    def held(self, address: str) -> Generator[None]:
         """Keep the connection to that address."""
         self._held[address] += 1
         try:
