@@ -3,7 +3,6 @@
 Whatever is refused is refused here, before a word was said.
 """
 
-import asyncio
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from inferno_backend.vllm_engine.core import Core
 from inferno_backend.vllm_engine.lane import Lane
 from inferno_backend.vllm_engine.past import Past
 from inferno_backend.vllm_engine.render import ChoiceRender, DeltaRender, numbered
+from inferno_backend.vllm_engine.replays import Replays
 from inferno_backend.vllm_engine.run import ChoiceSeat, Run
 from inferno_backend.vllm_engine.serving import Asked, Serving
 from inferno_core.errors import EngineFailed, InvalidRequest
@@ -39,9 +39,10 @@ class Admitted:
 class Admission:
     """Admits calls, in the event loop in which `serving` was opened."""
 
-    def __init__(self, core: Core, serving: Serving) -> None:
+    def __init__(self, core: Core, serving: Serving, replays: Replays) -> None:
         self._core = core
         self._serving = serving
+        self._replays = replays
         self._numbers = itertools.count()
 
     async def admit(self, run: Run) -> Admitted:
@@ -112,8 +113,8 @@ class Admission:
             return
         end = None
         if mine.tokens:
-            end = await asyncio.to_thread(
-                past.replay, self._core, lane, seat.request, mine, seat.index, seat.place, opened
+            end = await self._replays.run(
+                past.replay(self._core, lane, seat.request, mine, seat.index, seat.place, opened)
             )
         if end is None:
             admitted.seats.append(seat)

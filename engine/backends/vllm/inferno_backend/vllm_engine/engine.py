@@ -15,9 +15,10 @@ from inferno_backend.seam import Call, OpenAICall, Reply, Stats
 from inferno_backend.vllm_engine import vectors
 from inferno_backend.vllm_engine.admission import Admission
 from inferno_backend.vllm_engine.core import Core
+from inferno_backend.vllm_engine.replays import Replays
 from inferno_backend.vllm_engine.run import Run
-from inferno_backend.vllm_engine.serving import Serving
 from inferno_backend.vllm_engine.runs import Runs
+from inferno_backend.vllm_engine.serving import Serving
 from inferno_backend.vllm_engine.steps import Steps
 from inferno_backend.vllm_engine.warm_up import warm_up
 from inferno_core.errors import EngineFailed, InvalidRequest
@@ -35,6 +36,7 @@ class VllmEngine:
         self.tasks: Sequence[str] = ()
         self._runs = Runs()
         self._waits: dict[Run, asyncio.Task[None]] = {}
+        self._replays = Replays()
         self._front = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._front.run_forever, name="engine-front", daemon=True)
         self._core = Core(name, arguments)
@@ -44,7 +46,7 @@ class VllmEngine:
             self._steps.begin()
             self._thread.start()
             self._serving = self._wait(Serving.open(self._core))
-            self._admission = Admission(self._core, self._serving)
+            self._admission = Admission(self._core, self._serving, self._replays)
             self.tasks = self._serving.surfaces
             self.tasks = warm_up(self, tools=self._core.served.tool_call_parser is not None)
             # What nobody asked for does not count.
@@ -84,6 +86,7 @@ class VllmEngine:
         """Stop, and end every process and thread of the engine."""
         for run in self._runs.all():
             run.drop()
+        self._replays.close()
         self._steps.close()
         self._core.close()
         if self._thread.is_alive():
