@@ -8,7 +8,7 @@ import numpy as np
 
 RANK = 8
 # Large enough to change what a model says, small enough that it still says something.
-_SCALE = 0.05
+_SCALE = 0.1
 
 
 class Shape(NamedTuple):

@@ -29,9 +29,11 @@ from inferno_core.session import Attach, Commands
 
 POLL_S = 0.1
 """How often Triton is asked whether workers have gone, and looked what has to wait."""
-MOST_WAITING = 16_384
-"""How many gains may wait for a session that is told nothing. One takes some 5 KB, if it can't be joined with others:
-then it is a token with twenty log-probabilities. Joined, it is up to 64 tokens."""
+MOST_WAITING = 1 << 18
+"""How many gains may wait for a session that is told nothing, or less than it gains: 20 s of 256 generations.
+
+One that can't be joined with others is a token with log-probabilities, and takes up to 6 KB; joined, it is 64 tokens.
+"""
 
 _WAKE_S = 0.05
 _PASS_S = 0.01

@@ -94,8 +94,9 @@ class Admission:
 
     def _request(self, id: str, asked: Asked, body: Mapping[str, Any], priority: int) -> compat.EngineCoreRequest:
         """Make the engine's request. Here vLLM finds a grammar that can't be, without saying where it stands."""
+        adapter = self._core.adapter(body)
         try:
-            request = self._core.request(id, asked.prompt, asked.params, priority, **asked.more)
+            request = self._core.request(id, asked.prompt, asked.params, priority, lora_request=adapter)
         except Exception as error:
             known = self._core.error(error, body)
             field = next((name for name in grammars.FIELDS if body.get(name)), None)
@@ -122,10 +123,11 @@ class Admission:
             admitted.told.append(end)
 
     async def _stock(self, run: Run, call: StockCall) -> Admitted:
+        adapter = self._core.adapter(call.sampling)
         params = compat.stock_parameters(call.sampling, call.stream)
         prompt = await self._core.prompt(call.prompt)
         id = f"{call.id}.{next(self._numbers)}"
-        request = self._core.request(id, prompt, params, call.priority)
+        request = self._core.request(id, prompt, params, call.priority, lora_request=adapter)
         seed = _seed(params)
         seats = [_seat(run, request, index, index, seed, ()) for index in range(choices(call.sampling))]
         render = DeltaRender(logprobs=params.logprobs is not None)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -28,9 +29,12 @@ _CLOSE_S = 5.0
 
 
 class VllmEngine:
-    """vLLM, with the keyword arguments of its engine and serving layer as in model.json."""
+    """vLLM, with the keyword arguments of its engine and serving layer as in model.json.
 
-    def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
+    `adapters` are the folders of LoRA's by name; None where they are off.
+    """
+
+    def __init__(self, name: str, arguments: Mapping[str, Any], adapters: Mapping[str, Path] | None = None) -> None:
         """Start it; blocks until it can generate. Raises ValueError for a wrong argument, and whatever vLLM does."""
         self.stats = Stats()
         self.tasks: Sequence[str] = ()
@@ -39,7 +43,7 @@ class VllmEngine:
         self._replays = Replays()
         self._front = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._front.run_forever, name="engine-front", daemon=True)
-        self._core = Core(name, arguments)
+        self._core = Core(name, arguments, adapters)
         self._steps = Steps(self._core, self.stats)
         self.slots, self.context = self._core.slots, self._core.context
         try:
@@ -48,7 +52,8 @@ class VllmEngine:
             self._serving = self._wait(Serving.open(self._core))
             self._admission = Admission(self._core, self._serving, self._replays)
             self.tasks = self._serving.surfaces
-            self.tasks = warm_up(self, tools=self._core.served.tool_call_parser is not None)
+            tools, adapters = self._core.served.tool_call_parser is not None, self._core.adapters
+            self.tasks = warm_up(self, tools=tools, adapter=next(iter(adapters or ()), None))
             # What nobody asked for does not count.
             self.stats = Stats(last_step=self.stats.last_step)
             self._steps.count_into(self.stats)
