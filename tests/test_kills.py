@@ -15,7 +15,7 @@ from inferno_engine.synthetic.request import chat_text
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
 MESSAGES = [{"role": "user", "content": "Speak for a while."}]
-ASKED = {
+ASKED: dict[str, Any] = {
     "model": "synthetic",
     "messages": MESSAGES,
     "temperature": 0,
@@ -26,15 +26,25 @@ ASKED = {
 class Answer:
     """A streamed answer as far as it came: its text, its error, and whether it was closed in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: int = ASKED["max_tokens"]) -> None:
+        self.tokens = tokens
         self.text = ""
         self.error: dict[str, Any] | None = None
         self.closed = False
         self.begun = asyncio.Event()
+        self._came = asyncio.Event()
+
+    async def further(self, characters: int) -> None:
+        """Wait until so much more has come."""
+        wanted = len(self.text) + characters
+        while len(self.text) < wanted:
+            self._came.clear()
+            await self._came.wait()
 
     async def stream(self, client: httpx.AsyncClient) -> None:
         """Follow the answer until it ends, however it does."""
-        async with client.stream("POST", "/v1/chat/completions", json=ASKED | {"stream": True}) as response:
+        asked = ASKED | {"max_tokens": self.tokens, "stream": True}
+        async with client.stream("POST", "/v1/chat/completions", json=asked) as response:
             if response.status_code != 200:
                 self.error = json.loads(await response.aread())["error"]
                 return
@@ -48,7 +58,8 @@ class Answer:
             chunk = json.loads(line.removeprefix("data: "))
             self.error = chunk.get("error", self.error)
             self.text += "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", ()))
-            if len(self.text.split()) > 5:
+            self._came.set()
+            if not self.begun.is_set() and len(self.text.split()) > 5:
                 self.begun.set()
 
 
@@ -80,14 +91,42 @@ def counted(stack: Any, name: str, metric: str) -> float:
     return float(next(line.split()[-1] for line in lines if line.startswith(f"{metric} ")))
 
 
-def expected() -> str:
-    return chat_text(MESSAGES, temperature=0, max_tokens=200)
+def lost(stack: Any) -> float:
+    """How often engines were taken for lost, or given what another had begun."""
+    metrics = ("inferno_worker_lost_hosts_total", "inferno_worker_rebuilds_total")
+    return sum(counted(stack, f"worker-{number}", metric) for number in range(2) for metric in metrics)
 
 
-@pytest.mark.parametrize("name", ["postgres", "redis", "agent-0"])
+def expected(tokens: int = ASKED["max_tokens"]) -> str:
+    return chat_text(MESSAGES, temperature=0, max_tokens=tokens)
+
+
+@pytest.mark.parametrize("name", ["postgres", "redis"])
 async def test_parts_that_tokens_do_not_need(stack: Any, name: str) -> None:
+    before = lost(stack)
     answer = await interrupted(stack, name)
     assert (answer.text, answer.error, answer.closed) == (expected(), None, True)
+    assert (await whole(stack)).text == expected()
+    assert lost(stack) == before
+
+
+async def test_a_new_agent_finds_what_runs_and_leaves_it_alone(stack: Any) -> None:
+    before = lost(stack)
+    answer = Answer(tokens=8000)
+    async with stack.client() as client:
+        streaming = asyncio.create_task(answer.stream(client))
+        await asyncio.wait_for(answer.begun.wait(), 30)
+        pid = await asyncio.to_thread(stack.kill, "agent-0")
+        await asyncio.to_thread(stack.until, lambda: stack.process("agent-0")["pid"] != pid, "another agent")
+        await asyncio.to_thread(stack.until_ready)
+        # Workers ask each second what agents say, and 1000 characters are some 200 tokens of 20 ms.
+        await asyncio.wait_for(answer.further(1000), 30)
+        assert not streaming.done()
+        assert lost(stack) == before
+        streaming.cancel()
+        await asyncio.gather(streaming, return_exceptions=True)
+    assert answer.error is None
+    assert expected(8000).startswith(answer.text)
     assert (await whole(stack)).text == expected()
 
 

@@ -26,7 +26,7 @@ class HostedModel(Struct, frozen=True):
     took last time. `detail` is a sentence for people. `life` names this life of its engine: with
     another name, all that it had in hand is lost. `running` and `waiting` count generations in the engine,
     `kv_cache_usage` is a share of 1; all three are 0 where that doesn't tell. `modalities` is what it reads: `text`,
-    `image`.
+    `image`. `adapters` names its LoRA adapters: a request may pick one by `lora_name`.
     """
 
     name: str
@@ -45,6 +45,7 @@ class HostedModel(Struct, frozen=True):
     waiting: int = 0
     kv_cache_usage: float = 0.0
     modalities: tuple[str, ...] = ("text",)
+    adapters: tuple[str, ...] = ()
 
 
 class Host(Struct, frozen=True):

@@ -19,6 +19,7 @@ from inferno_core.errors import Unavailable
 from inferno_core.hosts import Host
 from inferno_engine import desired, layout, machine
 from inferno_engine.control import Control, ControlFailed
+from inferno_engine.departures import Departures
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
 from inferno_engine.gauges import GaugesReader
@@ -68,15 +69,19 @@ class Agent:
         self._changed = asyncio.Event()
         self._keepers: dict[Key, tuple[Keeper, asyncio.Task[None]]] = {}
         self._retiring: dict[Key, tuple[Retirement, asyncio.Task[None]]] = {}
+        pace = pace or Pace()
+        processes = Processes(post.repository)
         self._place = Place(
             control=control,
             repository=post.repository,
-            processes=Processes(post.repository),
+            processes=processes,
+            departures=Departures(processes, pace.drain_s),
             load_times=LoadTimes(post.state / "load-times.json"),
             changed=self._changed.set,
-            pace=pace or Pace(),
+            pace=pace,
         )
         self._incarnation = ""
+        self._known = asyncio.Event()
         self._server: psutil.Process | None = None
         self._heard = time.monotonic()
 
@@ -99,6 +104,8 @@ class Agent:
             await asyncio.sleep(_TURN_S)
 
     async def _report(self) -> None:
+        # An agent that has not looked yet must not be taken for a host that has lost all.
+        await self._known.wait()
         while True:
             await self._tell()
             await self._news()
@@ -127,6 +134,7 @@ class Agent:
             _log.warning("Triton at %s does not say what it serves: %s", self._post.grpc, error)
             return
         self._follow(await asyncio.to_thread(self._read), found)
+        self._known.set()
 
     def _see_failures(self) -> None:
         """A keeper has no end of its own; what ended it ends the agent, which is then started anew."""
@@ -150,7 +158,7 @@ class Agent:
     def _is_stuck(self) -> bool:
         """Say whether a version that served can't be brought back, and no other would suffer if Triton were killed."""
         keepers = [keeper for keeper, _ in self._keepers.values()]
-        unhurt = any(keeper.is_ready for keeper in keepers) or bool(self._retiring)
+        unhurt = any(keeper.is_ready for keeper in keepers) or self._retiring or self._place.departures
         return not unhurt and any(keeper.is_stuck for keeper in keepers)
 
     def _kill(self, why: str) -> None:
@@ -204,6 +212,7 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._place.departures.dismiss()
 
     async def _take_up(self) -> set[Key]:
         """Name this life of Triton: as it was named, if it serves still what was loaded. Gives what that is."""

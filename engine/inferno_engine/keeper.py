@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _TRIED_AGAIN = 2
 _PROOFS = 3
 _AGAIN_S = 1.0
+_FORESEEN = (Unverified, ControlFailed, OSError)
 _ON_THE_WAY = frozenset({ModelState.VERIFYING, ModelState.LOADING, ModelState.PROVING})
 
 
@@ -36,7 +37,7 @@ class Keeper:
 
     def __init__(self, model: DesiredModel, place: Place, *, found: bool = False) -> None:
         self.model = model
-        self.stubs: list[psutil.Process] = place.processes.stubs(*model.key) if found else []
+        self.stubs: list[psutil.Process] = place.processes.newest_stub(*model.key) if found else []
         self._place = place
         self._found = self._has_served = found
         self._state = ModelState.READY if found else ModelState.VERIFYING
@@ -84,6 +85,7 @@ class Keeper:
             context=verified.context,
             slots=verified.slots,
             fingerprint=verified.fingerprint,
+            adapters=tuple(verified.adapters),
             running=gauges.running,
             waiting=gauges.waiting,
             kv_cache_usage=gauges.kv_cache_usage,
@@ -99,7 +101,7 @@ class Keeper:
                 await self._bring_up()
                 begun = time.monotonic()
                 await Watch(*self.model.key, self.model.tasks[0], self.stubs, self._place).until_lost()
-            except (Unverified, ControlFailed, OSError) as error:
+            except Exception as error:
                 served = self.is_ready and time.monotonic() - begun > pace.settled_s
                 await self._fail(error)
                 # One that served for a while is brought back at once; one that fails again and again can wait.
@@ -128,6 +130,8 @@ class Keeper:
                 await asyncio.to_thread(layout.check_room, verified, place.repository)
             missing |= await asyncio.to_thread(layout.lay_out, verified, place.repository)
             if not missing:
+                self.stubs = place.processes.newest_stub(*self.model.key)
+                self._life = _life(self.stubs)
                 return
             await self._have_loaded()
         self._turn(ModelState.PROVING)
@@ -137,13 +141,15 @@ class Keeper:
     async def _have_loaded(self) -> None:
         self._found = False
         self._turn(ModelState.LOADING)
-        before = self._place.processes.stubs(*self.model.key)
+        processes = self._place.processes
+        before = processes.stubs(*self.model.key)
         try:
             await self._wait_for_load()
         finally:
             # Whatever becomes of the load, these are its processes, and no other's.
-            self.stubs = [stub for stub in self._place.processes.stubs(*self.model.key) if stub not in before]
-            self._life = _life(self.stubs)
+            self.stubs = [stub for stub in processes.stubs(*self.model.key) if stub not in before]
+            self._place.departures.add(before)
+            self._life = _life(self.stubs) or uuid.uuid4().hex
 
     async def _wait_for_load(self) -> None:
         """Have it loaded; where the connection breaks meanwhile, Triton goes on, and so does this."""
@@ -172,17 +178,22 @@ class Keeper:
 
     async def _fail(self, error: Exception) -> None:
         """Say so, and clear away what is left, so that it neither keeps memory nor hinders other versions' loads."""
-        _log.warning("%s:%s: %s", *self.model.key, error)
+        self._warn("failed", error)
         self._found = False
         if self._has_served and not self.is_ready and isinstance(error, ControlFailed):
             self._failed_again += 1
-        self._turn(ModelState.FAILED, str(error))
+        self._turn(ModelState.FAILED, str(error) if isinstance(error, _FORESEEN) else repr(error))
         # A process that hangs would never let itself be unloaded, nor end a load.
         self._place.processes.kill(self.stubs)
+        self._place.departures.add(self._place.processes.stubs(*self.model.key))
         try:
             await self._place.take_out(*self.model.key)
-        except (ControlFailed, OSError) as another:
-            _log.warning("%s:%s could not be cleared away: %s", *self.model.key, another)
+        except Exception as another:
+            self._warn("could not be cleared away", another)
+
+    def _warn(self, what: str, error: Exception) -> None:
+        """Log an error: whatever is odd about this version, the agent has others to look after."""
+        _log.warning("%s:%s %s: %s", *self.model.key, what, error, exc_info=not isinstance(error, _FORESEEN))
 
     def _turn(self, state: ModelState, detail: str = "") -> None:
         if self._found and state in _ON_THE_WAY:
@@ -194,7 +205,7 @@ class Keeper:
 
 
 def _life(stubs: list[psutil.Process]) -> str:
-    """Name this life of an engine: by its process, so that another agent gives it the same name."""
-    if not stubs:
-        return uuid.uuid4().hex
+    """Name this life of an engine: by its process, so that another agent gives it the same name; "" if that is not
+    to be seen.
+    """
     return "-".join(f"{stub.pid}.{stub.create_time():.2f}" for stub in stubs)

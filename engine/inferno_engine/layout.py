@@ -9,23 +9,29 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from inferno_engine import digests, machine, safetensors
+from inferno_engine import adapters, digests, machine, names, safetensors
 from inferno_engine.desired import DesiredModel
 from inferno_engine.errors import Unverified
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _SYNTHETIC = re.compile(r'key:\s*"engine"\s*value:\s*\{\s*string_value:\s*"synthetic"')
 _FLOAT_BYTES = {"float32": 4, "float": 4, "bfloat16": 2, "float16": 2, "half": 2}
 # Where there is a GPU, weights and KV cache go there, and the engine sees for itself whether they fit.
 _GPU = Path("/dev/nvidiactl")
-_ADAPTERS = "multi_lora.json"
 # Stands in each model's folder that was laid out here; no other is ever changed or removed.
 _MARK = ".inferno"
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Those of vLLM's arguments that are read here, under its names. What is none or less is left to the engine."""
+
+    max_model_len: int | Literal["auto"] | None = None
+    max_num_seqs: int | None = None
+    kv_cache_memory_bytes: int | None = None
 
 
 class Verified(NamedTuple):
@@ -37,16 +43,17 @@ class Verified(NamedTuple):
     fingerprint: str
     synthetic: bool
     adapters: dict[str, str]
+    sizes: Sizes
 
     @property
     def context(self) -> int:
         """The longest prompt and answer together, in tokens; 0 if only the engine knows."""
-        return int(self.arguments.get("max_model_len", 0))
+        return _known(self.sizes.max_model_len)
 
     @property
     def slots(self) -> int:
         """How many generations run at once; 0 if only the engine knows."""
-        return int(self.arguments.get("max_num_seqs", 0))
+        return _known(self.sizes.max_num_seqs)
 
 
 def verify(model: DesiredModel) -> Verified:
@@ -58,15 +65,15 @@ def verify(model: DesiredModel) -> Verified:
     if model.weights:
         _check_weights(_real(Path(model.weights), model), model)
         arguments["model"] = model.weights
-    adapters = _adapters(source / model.version / _ADAPTERS, model)
-    fingerprint = f"{model.name}-{_digest(config, arguments | {'model': model.digest}, adapters)}"
-    return Verified(model, config, arguments, fingerprint, bool(_SYNTHETIC.search(config)), adapters)
+    served = adapters.verified(source / model.version, arguments)
+    fingerprint = f"{model.name}-{_digest(config, arguments | {'model': model.digest}, served)}"
+    synthetic = bool(_SYNTHETIC.search(config))
+    return Verified(model, config, arguments, fingerprint, synthetic, served, _sizes(arguments, model))
 
 
 def check_name(name: str, version: str) -> None:
     """Raise Unverified unless both are harmless as names of folders and in addresses."""
-    if not _NAME.fullmatch(name):
-        raise Unverified(f"Model name {name!r} must match {_NAME.pattern}.")
+    names.check("Model name", name)
     if not _VERSION.fullmatch(version):
         raise Unverified(f"Version {version!r} of {name} must be a number from 1 on.")
 
@@ -79,10 +86,11 @@ def check_room(verified: Verified, repository: Path) -> None:
 
 
 def memory_bytes(verified: Verified) -> int:
-    """Give what weights and KV cache take at least, if the weights go where the engine's process is."""
+    """Give what weights, adapters and KV cache take at least, if the weights go where the engine's process is."""
     tensors = safetensors.of_folder(Path(verified.model.weights))
     each = _FLOAT_BYTES.get(str(verified.arguments.get("dtype", "auto")))
-    return tensors.memory_bytes(each) + int(verified.arguments.get("kv_cache_memory_bytes") or 0)
+    loaded = tensors.memory_bytes(each) + adapters.memory_bytes(verified.adapters, each)
+    return loaded + _known(verified.sizes.kv_cache_memory_bytes)
 
 
 def lay_out(verified: Verified, repository: Path) -> bool:
@@ -94,11 +102,9 @@ def lay_out(verified: Verified, repository: Path) -> bool:
     name, version = verified.model.key
     others = {other for other in laid_out(repository) if other[0] == name} - {(name, version)}
     config = repository / name / "config.pbtxt"
-    same = _content(config) == verified.config
-    if config.exists() and not same and not (config.parent / _MARK).exists():
-        raise Unverified(
-            f"{config.parent} was not laid out by this agent. Remove it, or give the agent another folder."
-        )
+    same = _content(config) == verified.config.encode()
+    if config.exists() and not same:
+        _check_ours(config.parent)
     if others and not same:
         raise Unverified(
             f"{name}:{version} has another config.pbtxt than the versions that serve. All versions of a model share "
@@ -108,15 +114,24 @@ def lay_out(verified: Verified, repository: Path) -> bool:
     _replace(config.parent / _MARK, "Laid out by Inferno's agent, which writes here alone.\n")
     changed = _replace(config.parent / version / "model.json", json.dumps(verified.arguments, indent=2))
     if verified.adapters:
-        changed |= _replace(config.parent / version / _ADAPTERS, json.dumps(verified.adapters, indent=2))
+        changed |= _replace(config.parent / version / adapters.FILE, json.dumps(verified.adapters, indent=2))
     return _replace(config, verified.config) or changed
 
 
 def remove(name: str, version: str, repository: Path) -> None:
-    """Take a version out of the repository, and the model with its last version."""
+    """Take a version out of the repository, and the model with its last version.
+
+    Raises Unverified where the folder is somebody else's, or the name leads elsewhere: what is to be removed may never
+    have been laid out.
+    """
+    check_name(name, version)
     folder = repository / name
-    if not (folder / _MARK).exists():
-        return
+    if folder.exists():
+        _check_ours(folder)
+        _remove(folder, version)
+
+
+def _remove(folder: Path, version: str) -> None:
     shutil.rmtree(folder / version, ignore_errors=True)
     if not any(path.is_dir() for path in folder.glob("*")):
         shutil.rmtree(folder, ignore_errors=True)
@@ -131,21 +146,26 @@ def laid_out(repository: Path) -> set[tuple[str, str]]:
 def keep_only(kept: set[tuple[str, str]], repository: Path) -> None:
     """Take out what an earlier life left: Triton loads every version of a model that it finds."""
     for name, version in laid_out(repository) - kept:
-        remove(name, version, repository)
+        _remove(repository / name, version)
+
+
+def _check_ours(folder: Path) -> None:
+    if not (folder / _MARK).exists():
+        raise Unverified(f"{folder} was not laid out by this agent. Remove it, or give the agent another folder.")
 
 
 def _replace(file: Path, text: str) -> bool:
     """Write a file only if it would change: Triton reloads what looks newer."""
-    if _content(file) == text:
+    if _content(file) == text.encode():
         return False
     beside = file.with_name(f".{file.name}.new")
-    beside.write_text(text)
+    beside.write_bytes(text.encode())
     beside.replace(file)
     return True
 
 
-def _content(file: Path) -> str | None:
-    return file.read_text() if file.is_file() else None
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
 
 
 def _real(folder: Path, model: DesiredModel) -> Path:
@@ -160,27 +180,19 @@ def _real(folder: Path, model: DesiredModel) -> Path:
 
 def _text(file: Path, model: DesiredModel) -> str:
     try:
-        return file.read_text()
+        return file.read_bytes().decode()
     except OSError as error:
         raise Unverified(f"{model.name}:{model.version}: {file} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise Unverified(f"{model.name}:{model.version}: {file} is no text in UTF-8: {error}.") from error
 
 
-def _digest(config: str, arguments: dict[str, Any], adapters: dict[str, str]) -> str:
+def _digest(config: str, arguments: dict[str, Any], served: dict[str, str]) -> str:
     """Digest all that decides what an engine says."""
     known: list[Any] = [config, arguments]
-    if adapters:
-        known.append({name: digests.folder_digest(Path(folder)) for name, folder in adapters.items()})
+    if served:
+        known.append({name: digests.folder_digest(Path(folder)) for name, folder in served.items()})
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _adapters(file: Path, model: DesiredModel) -> dict[str, str]:
-    if not file.is_file():
-        return {}
-    try:
-        adapters = msgspec.json.decode(_text(file, model), type=dict[str, str])
-    except msgspec.DecodeError as error:
-        raise Unverified(f"{model.name}:{model.version}: {_ADAPTERS} must map names to folders: {error}.") from error
-    return {name: str(_real(Path(folder), model)) for name, folder in adapters.items()}
 
 
 def _arguments(text: str, model: DesiredModel) -> dict[str, Any]:
@@ -188,6 +200,17 @@ def _arguments(text: str, model: DesiredModel) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise Unverified(f"{model.name}:{model.version}: model.json is no JSON object: {error}.") from error
+
+
+def _sizes(arguments: dict[str, Any], model: DesiredModel) -> Sizes:
+    try:
+        return msgspec.convert(arguments, Sizes)
+    except msgspec.ValidationError as error:
+        raise Unverified(f"{model.name}:{model.version}: the engine's arguments can't be read: {error}.") from error
+
+
+def _known(size: int | str | None) -> int:
+    return max(size, 0) if isinstance(size, int) else 0
 
 
 def _check_weights(weights: Path, model: DesiredModel) -> None:

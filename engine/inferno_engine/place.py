@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inferno_engine import layout
 from inferno_engine.control import Control
+from inferno_engine.departures import Departures
 from inferno_engine.gauges import Gauges
 from inferno_engine.load_times import LoadTimes
 from inferno_engine.processes import Processes
@@ -45,11 +46,13 @@ class Place:
 
     `loading` lets one new version be loaded at a time. A model's folder and its loads belong together: who changes the
     one and calls the other holds `shelves[name]`. `changed` is called when there is news.
+    `departures` has the processes of engines that no keeper and no retirement looks after any more.
     """
 
     control: Control
     repository: Path
     processes: Processes
+    departures: Departures
     load_times: LoadTimes
     changed: Callable[[], None]
     pace: Pace
@@ -58,10 +61,11 @@ class Place:
     gauges: dict[tuple[str, str], Gauges] = field(default_factory=dict[tuple[str, str], Gauges])
 
     async def take_out(self, name: str, version: str) -> None:
-        """Take a version out of the repository and of service; what it has in hand goes on. Raises ControlFailed.
+        """Take a version out of the repository and of service; what it has in hand goes on.
 
         Triton unloads a model with all its versions; where there are others, it is told to load what is left instead,
-        which leaves those alone.
+        which leaves those alone. Raises ControlFailed, and Unverified where nothing is to be taken out: see
+        `layout.remove`.
         """
         async with self.shelves[name]:
             await asyncio.to_thread(layout.remove, name, version, self.repository)

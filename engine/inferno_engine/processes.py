@@ -38,6 +38,10 @@ class Processes:
             return [child for child in server.children() if _runs(child, name, version)]
         return []
 
+    def newest_stub(self, name: str, version: str) -> list[psutil.Process]:
+        """Give the one that serves a version, if it is to be seen: an older one only says its last words."""
+        return sorted(self.stubs(name, version), key=psutil.Process.create_time)[-1:]
+
     def kill(self, found: list[psutil.Process]) -> None:
         """End processes at once. An engine's own processes end with their stub by themselves."""
         for process in found:

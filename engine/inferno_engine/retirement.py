@@ -8,6 +8,7 @@ import msgspec
 
 from inferno_core.hosts import HostedModel, ModelState
 from inferno_engine.control import ControlFailed
+from inferno_engine.errors import Unverified
 from inferno_engine.keeper import Keeper
 from inferno_engine.place import Place
 
@@ -47,6 +48,9 @@ class Retirement:
     async def _is_unloaded(self) -> bool:
         try:
             await self._place.take_out(*self._key)
+        except Unverified as error:
+            # It never was in service.
+            _log.warning("%s:%s is nothing that could be retired: %s", *self._key, error)
         except (ControlFailed, OSError) as error:
             _log.warning("%s:%s could not be retired: %s", *self._key, error)
             return False

@@ -73,7 +73,7 @@ def look(folder: Path) -> WeightsFolder:
         raise Unverified(f"{folder} is not a folder.")
     # The way to it may have links; what is in it may not.
     folder = folder.resolve()
-    _check_files(folder)
+    check_files(folder)
     config = _config(folder)
     _check_tensors(folder)
     if not any((folder / name).is_file() for name in _TOKENIZERS):
@@ -88,7 +88,8 @@ def look(folder: Path) -> WeightsFolder:
     )
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
+    """Raise Unverified at the first link, pickle, or thing that is no file."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise Unverified(

@@ -1,20 +1,24 @@
 import asyncio
 import dataclasses
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import lora_adapter
 import msgspec
+import psutil
 import pytest
 from presence import Notices, in_state
 
 from inferno_core.hosts import Host, ModelState
-from inferno_engine import desired
+from inferno_engine import agent, desired
 from inferno_engine.agent import Agent, Post
 from inferno_engine.control import NoAnswer
 from inferno_engine.desired import DesiredModel
 from inferno_engine.fake import FakeControl
 from inferno_engine.place import Pace
+from inferno_engine.processes import Processes, ended
 
 PACE = Pace(canary_every_s=0.02, heartbeat_every_s=0.02, first_pause_s=0.01, unload_timeout_s=0.2)
 
@@ -50,6 +54,19 @@ async def test_what_is_desired_is_loaded_and_told(notices: Notices):
     assert model.fingerprint.startswith("small-")
     assert model.expected_s >= 0
     assert host.incarnation
+
+
+async def test_adapters_are_told(post: Post, control: FakeControl):
+    version = post.desired.parent / "source" / "1"
+    lora_adapter.make(version / "poet", lora_adapter.Shape(1, 8, 8, 4), seed=1)
+    (version / "model.json").write_text('{"enable_lora": true}')
+    (version / "multi_lora.json").write_text('{"poet": "poet"}')
+    notices = Notices()
+    task = asyncio.create_task(Agent(post, control, notices.publish, PACE).run())
+    host = await notices.until(in_state(ModelState.READY))
+    assert host.models[0].adapters == ("poet",)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_loading_is_told_with_what_to_expect(post: Post, control: FakeControl):
@@ -223,15 +240,122 @@ async def test_a_broken_desired_file_takes_nothing_down(notices: Notices, contro
         await notices.until(in_state(ModelState.READY))
 
 
-async def test_a_new_agent_finds_what_serves_already(notices: Notices, control: FakeControl, post: Post):
+async def test_a_new_agent_finds_what_serves_already_and_tells_of_no_other_life(
+    notices: Notices, control: FakeControl, post: Post
+):
     first = await notices.until(in_state(ModelState.READY))
-    again = Notices()
-    task = asyncio.create_task(Agent(post, control, again.publish, PACE).run())
-    second = await again.until(in_state(ModelState.READY))
-    assert second.incarnation == first.incarnation
+    again, told = Notices(), list[Host]()
+
+    async def publish(host: Host) -> None:
+        told.append(host)
+        await again.publish(host)
+
+    # It has a lot to look at before it can say anything.
+    control.alive = False
+    task = asyncio.create_task(Agent(post, control, publish, PACE).run())
+    await asyncio.wait([task], timeout=0.05)
+    control.alive = True
+    await again.until(lambda host: in_state(ModelState.READY)(host) and host.models[0].slots > 0)
+    # Workers take another name for another life, and "" for none that could be told.
+    assert {host.incarnation for host in told} == {first.incarnation}
+    assert {model.life for host in told for model in host.models} <= {"", first.models[0].life}
+    assert {len(host.models) for host in told} == {1}
     assert control.loads == ["small"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class Stubs(Processes):
+    """Processes that say nothing, one more with each load."""
+
+    running: ClassVar[list[psutil.Process]] = []
+
+    def stubs(self, name: str, version: str) -> list[psutil.Process]:
+        return [stub for stub in self.running if stub.status() != psutil.STATUS_ZOMBIE]
+
+
+class Stubborn(FakeControl):
+    """The processes of what it serves never end by themselves."""
+
+    async def load(self, name: str, timeout_s: float) -> None:
+        await super().load(name, timeout_s)
+        Stubs.running.append(psutil.Popen(["sleep", "100"]))
+
+
+@pytest.fixture
+def stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[psutil.Process]]:
+    monkeypatch.setattr(agent, "Processes", Stubs)
+    monkeypatch.setattr(Stubs, "running", [])
+    yield Stubs.running
+    for stub in Stubs.running:
+        stub.kill()
+        stub.wait()
+
+
+async def test_an_engine_of_other_files_gives_way_in_time(post: Post, stubs: list[psutil.Process]):
+    control, notices = Stubborn(post.repository), Notices()
+    pace = dataclasses.replace(PACE, drain_s=0.05)
+    task = asyncio.create_task(Agent(post, control, notices.publish, pace).run())
+    before = await notices.until(in_state(ModelState.READY))
+    (model,) = desired.read(post.desired)
+    desired.write(post.desired, [msgspec.structs.replace(model, arguments=(("max_num_seqs", 9),))])
+    after = await notices.until(lambda host: in_state(ModelState.READY)(host) and host.models[0].slots == 9)
+    await asyncio.wait_for(ended(stubs[0]), 5)
+    assert stubs[1].status() != psutil.STATUS_ZOMBIE
+    assert after.models[0].life != before.models[0].life
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_described_otherwise_but_loaded_the_same_stays_up(post: Post, stubs: list[psutil.Process]):
+    control, notices = Stubborn(post.repository), Notices()
+    pace = dataclasses.replace(PACE, drain_s=0.05)
+    task = asyncio.create_task(Agent(post, control, notices.publish, pace).run())
+    before = await notices.until(in_state(ModelState.READY))
+    (model,) = desired.read(post.desired)
+    desired.write(post.desired, [msgspec.structs.replace(model, tasks=("completion",))])
+    after = await notices.until(lambda host: in_state(ModelState.READY)(host) and host.models[0].tasks != model.tasks)
+    assert not (await asyncio.wait([asyncio.create_task(ended(stubs[0]))], timeout=0.2))[0]
+    assert after.models[0].life == before.models[0].life
+    assert control.loads == ["small"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("version", ["../../source", "", "."])
+async def test_a_version_whose_name_leads_elsewhere_takes_nothing_with_it(
+    notices: Notices, control: FakeControl, post: Post, version: str
+):
+    await notices.until(in_state(ModelState.READY))
+    (first,) = desired.read(post.desired)
+    odd = msgspec.structs.replace(first, version=version)
+    desired.write(post.desired, [first, odd])
+    await notices.until(lambda host: [model.state for model in host.models] == [ModelState.READY, ModelState.FAILED])
+    desired.write(post.desired, [first])
+    await notices.until(in_state(ModelState.READY))
+    assert (Path(first.source) / "1" / "model.json").exists()
+    assert (post.repository / "small" / "1" / "model.json").exists()
+    assert (control.served, control.unloads, control.loads) == ({("small", "1")}, [], ["small"])
+
+
+@pytest.mark.parametrize(
+    ("model_json", "state"),
+    [
+        (b'{"max_model_len": null}', ModelState.READY),
+        (b'{"max_num_seqs": "many"}', ModelState.FAILED),
+        (b"\xff", ModelState.FAILED),
+    ],
+)
+async def test_a_version_of_odd_files_ends_no_agent(
+    notices: Notices, control: FakeControl, post: Post, model_json: bytes, state: ModelState
+):
+    await notices.until(in_state(ModelState.READY))
+    (first,) = desired.read(post.desired)
+    (Path(first.source) / "2").mkdir()
+    (Path(first.source) / "2" / "model.json").write_bytes(model_json)
+    desired.write(post.desired, [first, msgspec.structs.replace(first, version="2", default=False)])
+    await notices.until(lambda host: [model.state for model in host.models] == [ModelState.READY, state])
+    assert ("small", "1") in control.served
 
 
 async def test_a_dead_version_takes_no_other_with_it(notices: Notices, control: FakeControl, post: Post):
@@ -260,11 +384,19 @@ async def test_what_the_disk_refuses_is_told_and_tried_again(post: Post, control
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_an_agent_does_not_outlive_its_keepers(post: Post):
+async def test_what_nobody_foresaw_fails_the_version_alone(post: Post, caplog: pytest.LogCaptureFixture):
     class Broken(FakeControl):
         async def load(self, name: str, timeout_s: float) -> None:
-            raise RuntimeError("Nobody expects this.")
+            if name == "odd":
+                raise RuntimeError("Nobody expects this.")
+            await super().load(name, timeout_s)
 
-    agent = Agent(post, Broken(post.repository), Notices().publish, PACE)
-    with pytest.raises(RuntimeError):
-        await asyncio.wait_for(agent.run(), 5)
+    (model,) = desired.read(post.desired)
+    desired.write(post.desired, [model, msgspec.structs.replace(model, name="odd", default=False)])
+    notices = Notices()
+    task = asyncio.create_task(Agent(post, Broken(post.repository), notices.publish, PACE).run())
+    host = await notices.until(lambda host: [model.state for model in host.models] == ["ready", "failed"])
+    assert "Nobody expects this" in host.models[1].detail
+    assert any(record.exc_info for record in caplog.records)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,12 +1,15 @@
 import json
 from pathlib import Path
 
+import lora_adapter
 import pytest
 
 from inferno_engine import layout
 from inferno_engine.desired import DesiredModel
 from inferno_engine.digests import folder_digest, manifest
 from inferno_engine.errors import Unverified
+
+SHAPE = lora_adapter.Shape(layers=2, hidden=8, queries=8, values=4)
 
 
 @pytest.fixture
@@ -58,7 +61,8 @@ def test_a_folder_of_somebody_else_s_is_left_alone(source: Path, tmp_path: Path)
     (tmp_path / "repository" / "small" / "config.pbtxt").write_text("")
     with pytest.raises(Unverified, match="not laid out by this agent"):
         layout.lay_out(layout.verify(model(source)), tmp_path / "repository")
-    layout.remove("small", "1", tmp_path / "repository")
+    with pytest.raises(Unverified, match="not laid out by this agent"):
+        layout.remove("small", "1", tmp_path / "repository")
     layout.keep_only(set(), tmp_path / "repository")
     assert theirs.exists()
 
@@ -72,20 +76,83 @@ def test_what_is_not_kept_is_taken_out(source: Path, tmp_path: Path):
     assert layout.laid_out(tmp_path / "repository") == {("small", "2")}
 
 
-def test_adapters_come_along_and_count(source: Path, tmp_path: Path):
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_model.safetensors").write_bytes(b"a")
-    plain = layout.verify(model(source)).fingerprint
-    (source / "1" / "multi_lora.json").write_text(json.dumps({"poet": str(adapter)}))
+@pytest.mark.parametrize("version", ["../../../victim", "..", ".", "", "1/../1"])
+def test_nothing_is_removed_whose_name_leads_elsewhere(source: Path, tmp_path: Path, version: str):
+    victim = tmp_path / "victim" / "keys"
+    victim.parent.mkdir()
+    victim.write_text("precious")
+    repository = tmp_path / "run" / "repository"
+    layout.lay_out(layout.verify(model(source)), repository)
+    for name in ("small", "../repository/small"):
+        with pytest.raises(Unverified):
+            layout.remove(name, version, repository)
+    assert victim.exists()
+    assert layout.laid_out(repository) == {("small", "1")}
+
+
+def test_what_was_never_laid_out_is_removed_already(tmp_path: Path):
+    layout.remove("small", "1", tmp_path / "repository")
+
+
+def test_a_folder_with_an_odd_name_is_taken_out_like_others(source: Path, tmp_path: Path):
+    layout.lay_out(layout.verify(model(source)), tmp_path)
+    (tmp_path / "small").rename(tmp_path / "Small")
+    layout.keep_only(set(), tmp_path)
+    assert not (tmp_path / "Small").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "context", "slots"),
+    [
+        ({"max_model_len": None, "max_num_seqs": None}, 0, 0),
+        ({"max_model_len": -1}, 0, 0),
+        ({"max_model_len": "auto"}, 0, 0),
+        ({}, 0, 0),
+    ],
+)
+def test_what_is_left_to_the_engine_is_not_known(source: Path, arguments: dict[str, object], context: int, slots: int):
+    (source / "1" / "model.json").write_text(json.dumps(arguments))
     verified = layout.verify(model(source))
-    assert verified.fingerprint != plain
+    assert (verified.context, verified.slots) == (context, slots)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"max_model_len": "long"}, {"max_num_seqs": [4]}, {"kv_cache_memory_bytes": "4G"}]
+)
+def test_an_argument_that_is_no_number_is_named(source: Path, arguments: dict[str, object]):
+    (source / "1" / "model.json").write_text(json.dumps(arguments))
+    with pytest.raises(Unverified, match=rf"small:1: .*{next(iter(arguments))}"):
+        layout.verify(model(source))
+
+
+@pytest.mark.parametrize("file", ["config.pbtxt", "1/model.json"])
+def test_a_file_that_is_no_text_is_named(source: Path, file: str):
+    (source / file).write_bytes(b"\xff\xfe")
+    with pytest.raises(Unverified, match=file):
+        layout.verify(model(source))
+
+
+def test_a_file_of_ours_that_was_spoilt_is_written_anew(source: Path, tmp_path: Path):
+    verified = layout.verify(model(source))
+    layout.lay_out(verified, tmp_path)
+    (tmp_path / "small" / "config.pbtxt").write_bytes(b"\xff\xfe")
+    assert layout.lay_out(verified, tmp_path)
+    assert (tmp_path / "small" / "config.pbtxt").read_text() == verified.config
+
+
+def test_adapters_come_along_and_count(source: Path, tmp_path: Path):
+    (source / "1" / "model.json").write_text('{"enable_lora": true}')
+    (source / "1" / "multi_lora.json").write_text('{"poet": "poet"}')
+    fingerprints = set()
+    for seed in (1, 2):
+        lora_adapter.make(source / "1" / "poet", SHAPE, seed)
+        verified = layout.verify(model(source))
+        fingerprints.add(verified.fingerprint)
+    assert len(fingerprints) == 2
+    assert layout.memory_bytes(verified) == lora_adapter.RANK * 2 * (8 + 8 + 8 + 4) * 4
     layout.lay_out(verified, tmp_path / "repository")
     written = json.loads((tmp_path / "repository/small/1/multi_lora.json").read_text())
-    assert written == {"poet": str(adapter)}
-    (source / "1" / "multi_lora.json").write_text('{"poet": "../elsewhere"}')
-    with pytest.raises(Unverified, match="not a folder"):
-        layout.verify(model(source))
+    assert written == {"poet": str(source / "1" / "poet")}
 
 
 def test_each_file_of_a_manifest_is_compared(source: Path, weights: Path):

@@ -6,21 +6,27 @@ import queue
 import re
 import shutil
 import signal
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lora_adapter
+import msgspec
 import pytest
 from serving import ROOT, Answer, Server, Stream, ask, children, ended, serve
 from serving import chat as ask_chat
+from session_client import Heard, Session
 
+from inferno_core.session import Piece
 from inferno_engine import desired, environment, layout, triton, weights
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
 NAME = "smollm2"
+ADAPTERS = ("poet", "painter", "sailor")
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 # A model that reasons by default says nothing else before it has come to an end with that.
 SPEAKS: dict[str, Any] = {"temperature": 0, "chat_template_kwargs": {"enable_thinking": False}}
@@ -40,7 +46,9 @@ MARKS = {"<repo_name>": "<think>", "<reponame>": "</think>"}
 @pytest.fixture(scope="module")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = environment.ensure_vllm_environment(ROOT)
-    verified = layout.verify(desired.smollm2(ROOT, weights.ensure_smollm2(ROOT, made), default=True))
+    model = desired.smollm2(ROOT, weights.ensure_smollm2(ROOT, made), default=True)
+    source = with_adapters(Path(model.source), tmp_path_factory.mktemp("source") / NAME)
+    verified = layout.verify(msgspec.structs.replace(model, source=str(source)))
     arguments = {
         "model": str(reasoner(Path(verified.arguments["model"]), tmp_path_factory.mktemp("weights"))),
         "reasoning_parser": "qwen3",
@@ -52,6 +60,19 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(made, folder) as server:
         server.load(NAME)
         yield server
+
+
+def with_adapters(source: Path, folder: Path) -> Path:
+    """Copy a model's folder, so that its version has LoRA adapters, of which a step holds two at most."""
+    version = shutil.copytree(source, folder) / "1"
+    file = version / "model.json"
+    file.write_text(
+        json.dumps(json.loads(file.read_text()) | {"enable_lora": True, "max_lora_rank": 8, "max_loras": 2})
+    )
+    for seed, name in enumerate(ADAPTERS):
+        lora_adapter.make(version / "adapters" / name, lora_adapter.SMOLLM2, seed)
+    (version / "multi_lora.json").write_text(json.dumps({name: f"adapters/{name}" for name in ADAPTERS}))
+    return folder
 
 
 def reasoner(weights: Path, folder: Path) -> Path:
@@ -236,6 +257,119 @@ def test_the_stock_contract_on_a_real_model(smollm2: Server):
     assert all(json.loads(each) for each in answer.all("logprobs"))
     unknown = json.dumps({"no_such": 1})
     assert "no_such" in ask(smollm2.address, NAME, text_input="x", sampling_parameters=unknown).error
+
+
+def stock(server: Server, **sampling: Any) -> Answer:
+    """Ask as a client of Triton's own vLLM backend does."""
+    parameters = json.dumps({"temperature": "0", "max_tokens": 12, **sampling})
+    return ask(
+        server.address, NAME, text_input="One, two,", exclude_input_in_output=True, sampling_parameters=parameters
+    )
+
+
+def test_adapters_are_picked_by_name_in_both_contracts(smollm2: Server):
+    """Each has its own words, whoever runs beside it; the model without one says what it says without adapters."""
+    said = {name: complete(smollm2, max_tokens=12, lora_name=name).text() for name in (None, *ADAPTERS)}
+    assert len(set(said.values())) == 1 + len(ADAPTERS)
+    for name in (None, *ADAPTERS):
+        (text,) = stock(smollm2, **({"lora_name": name} if name else {})).all("text_output")
+        assert text.decode() == said[name]
+    body = {"prompt": "One, two,", "max_tokens": 12, "temperature": 0}
+    inputs = [
+        {"openai_surface": "completion", "openai_body": json.dumps({**body, "lora_name": name})}
+        for name in (None, *ADAPTERS) * 2
+    ]
+    streams = [Stream(smollm2.address, NAME, each) for each in inputs]
+    assert [whole(stream).text() for stream in streams] == [*said.values()] * 2
+    assert chat(smollm2, seed=1).text() == "The capital of France is Paris."
+    assert chat(smollm2, seed=1, lora_name="poet").text() != "The capital of France is Paris."
+
+
+def whole(stream: Stream) -> Answer:
+    """Read a stream to its end."""
+    answer = Answer()
+    while not answer.finals:
+        values, final = stream.next(60)
+        answer.responses.append(values)
+        answer.finals += final
+    stream.close()
+    return answer
+
+
+def test_an_adapter_that_is_not_there_is_refused_in_the_words_of_the_stock_backend(smollm2: Server):
+    words = "LoRA bactrian is not supported, we currently support ['poet', 'painter', 'sailor']"
+    failure = complete(smollm2, lora_name="bactrian").failure()
+    assert failure == {"code": "invalid_request", "param": "lora_name", "message": words}
+    assert stock(smollm2, lora_name="bactrian").error == words
+
+
+def test_adapters_are_added_to_their_rows_alone():
+    made = environment.ensure_vllm_environment(ROOT)
+    script = Path(__file__).parent / "adapted_rows.py"
+    ran = subprocess.run([made.python, str(script)], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+# By its name, with the adapter or as it is: bodies of generations that are long enough to be cut.
+CUT = {
+    "greedy": {},
+    "greedy, poet": {"lora_name": "poet"},
+    "seeded": {"temperature": 1, "seed": 5},
+    "seeded, poet": {"temperature": 1, "seed": 5, "lora_name": "poet"},
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(smollm2: Server) -> dict[str, Heard]:
+    """What those generations say, at once in one session."""
+    session = Session(smollm2.address, "undisturbed", model=NAME)
+    said = run(session, bodies())
+    session.close()
+    assert all(said[name].tokens() != said[f"{name}, poet"].tokens() for name in ("greedy", "seeded"))
+    return said
+
+
+def test_a_generation_goes_on_with_its_adapter_from_its_tokens(smollm2: Server, undisturbed: dict[str, Heard]):
+    session = Session(smollm2.address, "goes on", model=NAME)
+    for name, whole in undisturbed.items():
+        told = whole.frames[: len(whole.frames) // 2]
+        accepted = tuple(Piece(choice, tuple(tokens)) for choice, tokens, _, _ in told)
+        rest = run(session, {f"{name}, again": bodies()[name]}, accepted=accepted)[f"{name}, again"]
+        assert same(Heard([*told, *rest.frames]), whole)
+    session.close()
+
+
+def test_a_generation_keeps_its_adapter_when_another_session_adopts_it(smollm2: Server, undisturbed: dict[str, Heard]):
+    first = Session(smollm2.address, "first", model=NAME)
+    handles = first.submits(bodies())
+    first.until(lambda: all(first.heard[handle].frames for handle in handles))
+    first.close()
+    begun = {name: first.heard[handle] for name, handle in zip(CUT, handles, strict=True)}
+    second = Session(smollm2.address, "second", model=NAME)
+    adopted = second.adopts(begun, "q/first")
+    second.until_ended(adopted)
+    second.close()
+    for (name, told), handle in zip(begun.items(), adopted, strict=True):
+        rest = second.heard[handle]
+        assert rest.adopted
+        assert rest.frames
+        assert same(Heard([*told.frames, *rest.frames]), undisturbed[name])
+
+
+def bodies() -> dict[str, bytes]:
+    shared = {"messages": QUESTION, "max_tokens": 48, "ignore_eos": True, **SPEAKS}
+    return {name: json.dumps(shared | body).encode() for name, body in CUT.items()}
+
+
+def run(session: Session, bodies: dict[str, bytes], **more: Any) -> dict[str, Heard]:
+    """Have generations in a session, to their ends."""
+    handles = session.submits(bodies, **more)
+    session.until_ended(handles)
+    return {name: session.heard[handle] for name, handle in zip(bodies, handles, strict=True)}
+
+
+def same(one: Heard, other: Heard) -> bool:
+    return (one.tokens(), one.text()) == (other.tokens(), other.text())
 
 
 def test_who_hangs_up_frees_the_engine_for_the_most_urgent_who_waits(smollm2: Server):

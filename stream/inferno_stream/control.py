@@ -54,7 +54,8 @@ class _Requests:
 class Control:
     """Sends commands, those of one turn of the loop in one batch; `on_refused` is called when the host takes none.
 
-    A batch that the host does not say it has heard is sent again, on another stream.
+    A batch that the host does not say it has heard is sent again, on another stream. While too much is unheard, what
+    is said waits.
     """
 
     def __init__(self, session: str, stream: Stream, on_refused: Callable[[], None]) -> None:
@@ -87,8 +88,18 @@ class Control:
             self._is_flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
 
+    def heard(self, number: int) -> bool:
+        """The host has heard all batches up to `number`; say whether that was news. What waited for it is sent."""
+        waited = self.outbox.is_full
+        news = self.outbox.heard(number)
+        if news and waited:
+            self.flush_soon()
+        return news
+
     def _flush(self) -> None:
         self._is_flushing = False
+        if self.outbox.is_full:
+            return
         self.before_batch()
         self.outbox.seal()
         self._requests.wake()

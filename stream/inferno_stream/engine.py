@@ -15,6 +15,10 @@ class HostLost(EngineFailed):
     """The run is gone, with its engine or its host: another one may do what this one can't."""
 
 
+class HostLeft(HostLost):
+    """The run is not to be had there, and no engine died of it: it was retired, or let go in time."""
+
+
 class Place(Struct, frozen=True):
     """An engine with room for a request: its host, which life of it this is, and what it runs there.
 

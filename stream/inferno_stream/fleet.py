@@ -10,12 +10,12 @@ from inferno_core.errors import EngineFailed, InfernoError
 from inferno_core.hosts import Host, HostedModel, ModelState
 from inferno_core.records import Request
 from inferno_stream.background import Tasks
-from inferno_stream.engine import Claimed, Flight, Hearer, HostLost, Order, Place
+from inferno_stream.engine import Claimed, Flight, Hearer, HostLeft, Order, Place
 from inferno_stream.lines import Address, Line
 from inferno_stream.metrics import Metrics
 from inferno_stream.session import Session
 from inferno_stream.stock_line import StockLine
-from inferno_stream.triton import Triton
+from inferno_stream.tritons import Tritons
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +42,13 @@ class Fleet:
         self._read_hosts = read_hosts
         self._publish = publish
         self._urls = urls
-        self._timeout_s = timeout_s
         self._metrics = metrics
         self._name = secrets.token_hex(8)
         self._handles = count(1)
         self._fences: dict[str, int] = {}
         self._reported: dict[str, Host] = {}
         self._asked: dict[str, Host] = {}
-        self._tritons: dict[str, Triton] = {}
+        self._tritons = Tritons(timeout_s)
         self._offered: dict[Address, HostedModel] = {}
         self._lines: dict[Address, Line] = {}
         self._opened: dict[Address, HostedModel] = {}
@@ -83,8 +82,7 @@ class Fleet:
         """Leave all hosts."""
         await asyncio.gather(*(line.close() for line in self._lines.values()))
         await self._tasks.cancel()
-        for triton in self._tritons.values():
-            await triton.close()
+        await self._tritons.close()
 
     # As the workers' engine.
 
@@ -119,7 +117,7 @@ class Fleet:
         """Begin, go on, or adopt. Raises `HostLost`."""
         line = self._line(place)
         if line is None:
-            raise HostLost(_gone(place.host))
+            raise HostLeft(_gone(place.host))
         return line.start(order, place, hearer)
 
     def fence(self, partition: str, epoch: int) -> None:
@@ -174,7 +172,7 @@ class Fleet:
 
     async def _ask(self, url: str) -> None:
         try:
-            models = await self._triton(url).models()
+            models = await self._tritons.at(url).models()
         except EngineFailed as error:
             if self._asked.pop(url, None):
                 logger.warning("%s", error.message)
@@ -185,14 +183,11 @@ class Fleet:
         except InfernoError as error:
             logger.warning("the presence of %s can't be said: %s", url, error.message)
 
-    def _triton(self, grpc: str) -> Triton:
-        if grpc not in self._tritons:
-            self._tritons[grpc] = Triton(grpc, self._timeout_s)
-        return self._tritons[grpc]
-
     def _follow_hosts(self) -> None:
         """Give up what is gone, and open what is new."""
         hosts = self._reported | self._asked
+        used = {address.grpc for address in (*self._lines, *self._opening)}
+        self._tritons.keep_only({host.grpc for host in hosts.values()} | used | set(self._urls))
         known = {
             Address(host.name, host.incarnation, host.grpc, model.name, model.version): model
             for host in hosts.values()
@@ -202,15 +197,17 @@ class Fleet:
         for address, line in list(self._lines.items()):
             if self._is_gone(address, line, hosts.get(address.host), known.get(address)):
                 self._give_up(address, line)
+        self._told &= known.keys() | self._lines.keys()
         for address in self._offered.keys() - self._lines.keys() - self._opening:
             self._opening.add(address)
             self._tasks.spawn(self._open(address, self._offered[address]))
 
     def _is_gone(self, address: Address, line: Line, host: Host | None, model: HostedModel | None) -> bool:
-        """Judge by what is reported. A host that no one reports may only have lost its agent; what is in another life
-        has lost what ran. Else a session knows best whether its engine lives.
+        """Judge by what is reported. A host that no one reports may only have lost its agent, and one without a life
+        may only be out of its agent's sight; what is in another life has lost what ran. Else a session knows best
+        whether its engine lives.
         """
-        if host is None:
+        if host is None or not host.incarnation:
             return not line.running
         if (host.incarnation, host.grpc) != (address.incarnation, address.grpc):
             return True
@@ -222,24 +219,29 @@ class Fleet:
     def _give_up(self, address: Address, line: Line) -> None:
         del self._lines[address], self._opened[address]
         line.lose(_gone(address.host))
-        self._tasks.spawn(line.close())
+        self._tasks.spawn(self._close(address, line))
+
+    async def _close(self, address: Address, line: Line) -> None:
+        with self._tritons.held(address.grpc):
+            await line.close()
 
     async def _open(self, address: Address, model: HostedModel) -> None:
         """Open a line and keep it up. What fails is tried again with the next refresh."""
-        try:
-            line = await self._new_line(address, model)
-        except InfernoError:
-            return
-        finally:
-            self._opening.discard(address)
-        self._lines[address], self._opened[address] = line, model
-        self._tell()
-        await line.run()
+        with self._tritons.held(address.grpc):
+            try:
+                line = await self._new_line(address, model)
+            except InfernoError:
+                return
+            finally:
+                self._opening.discard(address)
+            self._lines[address], self._opened[address] = line, model
+            self._tell()
+            await line.run()
         if line.retired and self._lines.get(address) is line:
             del self._lines[address], self._opened[address]
 
     async def _new_line(self, address: Address, model: HostedModel) -> Line:
-        triton = self._triton(address.grpc)
+        triton = self._tritons.at(address.grpc)
         if await triton.has_sessions(address.model, address.version):
             return Session(
                 triton,

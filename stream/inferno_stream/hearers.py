@@ -6,7 +6,7 @@ from inferno_core.effects import EngineFrame
 from inferno_core.errors import EngineLost, Fenced, from_code
 from inferno_core.records import Final, Outcome
 from inferno_core.session import Adoption, Ending, Frames, Message
-from inferno_stream.engine import Hearer, HostLost, Receipt
+from inferno_stream.engine import Hearer, HostLeft, HostLost, Receipt
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +25,12 @@ class Hearers(dict[int, Hearer]):
             self._end(ending, receipt)
         receipt.settle()
 
-    def lose(self, reason: str) -> tuple[int, ...]:
-        """All are lost; give their handles."""
+    def lose(self, reason: str, kind: type[HostLost] = HostLost) -> tuple[int, ...]:
+        """All are lost, with errors of that kind; give their handles."""
         lost = dict(self)
         self.clear()
         for hearer in lost.values():
-            hearer.failed(HostLost(reason))
+            hearer.failed(kind(reason))
         return tuple(lost)
 
     def _give(self, frames: Frames, endings: dict[int, Ending], receipt: Receipt) -> None:
@@ -72,7 +72,7 @@ class Hearers(dict[int, Hearer]):
 
     def _adopted(self, adoption: Adoption) -> None:
         if not adoption.resumed and (hearer := self.pop(adoption.handle, None)):
-            hearer.failed(HostLost("The engine no longer runs this; try again."))
+            hearer.failed(HostLeft("The engine no longer runs this; try again."))
 
 
 def _final(ending: Ending) -> Final | None:

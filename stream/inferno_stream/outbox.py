@@ -9,6 +9,9 @@ from inferno_core import session as wire
 from inferno_core.session import Cancel, Command, Commands, Fence, Release, Submit
 
 _BATCH_BYTES = 8 << 20
+_MOST_BATCHES = 256
+_MOST_BYTES = 32 << 20
+"""How much may be on its way: a host that hears nothing must not be given ever more, and again, to keep."""
 
 
 class Batch(Struct, frozen=True, eq=False):
@@ -31,14 +34,21 @@ class Outbox:
         self._number = 0
         self._written: list[Command] = []
         self._unheard: deque[Batch] = deque()
+        self._unheard_bytes = 0
 
     def begin(self, heard: int) -> None:
         """Start over: the host has heard `heard` batches of this session, and nothing of what is here."""
         self._number = heard
         self._written.clear()
         self._unheard.clear()
+        self._unheard_bytes = 0
         self.slots = 0
         self.fenced.clear()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is sent before the host has heard something."""
+        return len(self._unheard) >= _MOST_BATCHES or self._unheard_bytes >= _MOST_BYTES
 
     @property
     def oldest(self) -> int:
@@ -57,24 +67,27 @@ class Outbox:
             self.slots += _slots(command)
 
     def seal(self) -> None:
-        """Make batches of what was written."""
-        part: list[Command] = []
+        """Make batches of what was written, until there are as many as may be."""
+        while self._written and not self.is_full:
+            count = self._fitting()
+            self._seal(self._written[:count])
+            del self._written[:count]
+
+    def _fitting(self) -> int:
+        """Count the commands that make up the next batch."""
         size = 0
-        for command in self._written:
-            weight = len(command.body) if isinstance(command, Submit) else 0
-            if part and size + weight > _BATCH_BYTES:
-                self._seal(part)
-                part, size = [], 0
-            part.append(command)
-            size += weight
-        if part:
-            self._seal(part)
-        self._written = []
+        for count, command in enumerate(self._written):
+            size += len(command.body) if isinstance(command, Submit) else 0
+            if count and size > _BATCH_BYTES:
+                return count
+        return len(self._written)
 
     def _seal(self, commands: list[Command]) -> None:
         self._number += 1
         said = Commands(self._session, self._number, tuple(commands))
-        self._unheard.append(Batch(self._number, said.commands, wire.encode(said)))
+        batch = Batch(self._number, said.commands, wire.encode(said))
+        self._unheard.append(batch)
+        self._unheard_bytes += len(batch.data)
 
     def after(self, number: int) -> Iterator[Batch]:
         """Give the batches after `number` that were not heard."""
@@ -85,7 +98,9 @@ class Outbox:
         news = False
         while self._unheard and self._unheard[0].number <= number:
             news = True
-            for command in self._unheard.popleft().commands:
+            batch = self._unheard.popleft()
+            self._unheard_bytes -= len(batch.data)
+            for command in batch.commands:
                 self.slots -= _slots(command)
                 if isinstance(command, Fence):
                     self.fenced[command.partition] = command.epoch

@@ -13,13 +13,15 @@ from inferno_core import trace
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import InfernoError, InvalidRequest, Unavailable
 from inferno_core.records import Failure, Final, Outcome, Request
-from inferno_stream.engine import Engine, Flight, HostLost, Order, Place, Receipt
+from inferno_stream.engine import Engine, Flight, HostLeft, HostLost, Order, Place, Receipt
 from inferno_stream.spans import Journey
 
 logger = logging.getLogger(__name__)
 
-_MOST_LOSSES = 3
+_MOST_DEATHS = 3
 """An engine that dies with a generation may have died of it: so often it may happen."""
+_MOST_VAIN = 8
+"""So many places in a row may turn out to have not a word for it."""
 
 
 class Driver(Protocol):
@@ -48,13 +50,14 @@ class Run:
 
     __slots__ = (
         "_began",
+        "_deaths",
         "_driver",
         "_engine",
         "_flight",
         "_heard",
-        "_losses",
         "_spoke",
         "_unsettled",
+        "_vain",
         "ended",
         "given",
         "journey",
@@ -77,7 +80,7 @@ class Run:
         self._unsettled: deque[Receipt] = deque()
         self._began = self._heard = math.inf
         self._spoke = False
-        self._losses = 0
+        self._deaths = self._vain = 0
 
     def start(self, order: Order) -> None:
         """Begin or go on at the place."""
@@ -110,11 +113,12 @@ class Run:
         place, self.place, self._flight = self.place, None, None
         self._settle_all()
         self._began = asyncio.get_running_loop().time()
-        self._losses += 1
+        self._deaths += isinstance(error, HostLost) and not isinstance(error, HostLeft)
+        self._vain = 0 if self._spoke else self._vain + 1
         movable = place is None or place.goes_on or not self.given
         lost = isinstance(error, HostLost) or (isinstance(error, Unavailable) and not self.given)
         self._log_failure(error, place)
-        if lost and movable and self._losses < _MOST_LOSSES:
+        if lost and movable and self._deaths < _MOST_DEATHS and self._vain < _MOST_VAIN:
             self.journey.lost(error.code)
             self._driver.on_lost(self)
         else:
@@ -167,7 +171,7 @@ class Run:
                 "trace_id": context.trace_id if context is not None else "",
                 "code": error.code,
                 "host": place.host if place is not None else "",
-                "losses": self._losses,
+                "deaths": self._deaths,
             }
             logger.warning("an engine failed at a generation", extra={"facts": facts})
 

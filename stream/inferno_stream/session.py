@@ -24,7 +24,7 @@ from inferno_core.session import (
 )
 from inferno_stream import background, commands, tensors
 from inferno_stream.control import Control
-from inferno_stream.engine import Hearer, HostLost, Order, Place
+from inferno_stream.engine import Hearer, HostLeft, HostLost, Order, Place
 from inferno_stream.hearers import Hearers
 from inferno_stream.triton import Triton
 from inferno_stream.unacknowledged import Unacknowledged
@@ -170,7 +170,7 @@ class Session:
         """Submit or adopt. Raises `HostLost` if the place is no more."""
         self.drop(place)
         if not self.is_open or self.life != place.incarnation:
-            raise HostLost("The engine that had room for this is gone; try again.")
+            raise HostLeft("The engine that had room for this is gone; try again.")
         handle = next(self._handles)
         self._hearers[handle] = hearer
         self._control.say(commands.adopt(handle, order) if place.runs else commands.submit(handle, order))
@@ -186,11 +186,11 @@ class Session:
         self._hearers.pop(handle, None)
         self._control.say(Release((handle,)))
 
-    def lose(self, reason: str) -> None:
+    def lose(self, reason: str, kind: type[HostLost] = HostLost) -> None:
         """What runs here is lost: its requests go elsewhere, and if the host knows better it stops them."""
         self._open = False
         self._room = 0
-        if lost := self._hearers.lose(reason):
+        if lost := self._hearers.lose(reason, kind):
             self._control.say(Cancel(lost))
             self._on_lost()
 
@@ -206,7 +206,7 @@ class Session:
             control = group.create_task(self._control.run())
             watch = group.create_task(self._watch())
             await self._listen()
-            self.lose(f"The engine at {self._triton.address} left while it ran this; try again.")
+            self.lose(f"The engine at {self._triton.address} left while it ran this; try again.", HostLeft)
             await self._control.close()
             control.cancel()
             watch.cancel()
@@ -301,7 +301,9 @@ class Session:
     def _greet(self, life: str, heard: int, *, fresh: bool) -> None:
         """The host takes this session: as it was, or as a new one, of which it remembers nothing."""
         if fresh or not self.life:
-            self.lose(f"The engine at {self._triton.address} that ran this is gone; try again.")
+            # One that lives has only forgotten this worker, of whom it had not heard for long.
+            kind = HostLeft if life == self.life else HostLost
+            self.lose(f"The engine at {self._triton.address} that ran this is gone; try again.", kind)
             self._unacknowledged.begin(0)
             self._control.begin(heard)
             self._heard = heard
@@ -313,7 +315,7 @@ class Session:
                 self._control.say(Fence(partition, epoch))
 
     def _hear(self, message: Message) -> None:
-        news = self._outbox.heard(message.heard)
+        news = self._control.heard(message.heard)
         if news or message.room > self._room:
             self._changed()
         self._heard, self._room = message.heard, message.room

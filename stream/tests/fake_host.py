@@ -82,7 +82,14 @@ class FakeHost(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
 
     def restart_engine(self) -> None:
         """The backend's process is another one, which remembers nothing; nobody was told."""
-        self.host = Host(f"{self.host.audience.life}+", self._slots)
+        self._begin(f"{self.host.audience.life}+")
+
+    def forget(self) -> None:
+        """The backend has not heard of its workers for so long that it remembers none."""
+        self._begin(self.host.audience.life)
+
+    def _begin(self, life: str) -> None:
+        self.host = Host(life, self._slots)
         self._working.clear()
         self._untold.clear()
 

@@ -13,6 +13,7 @@ from log_platform import Until
 from inferno_core import session as wire
 from inferno_core.session import Cancel, Commands
 from inferno_stream import control as module
+from inferno_stream import outbox
 from inferno_stream.control import Control
 from inferno_stream.tensors import messages
 
@@ -134,6 +135,25 @@ async def test_a_stream_on_which_nothing_is_heard_is_ended_and_another_begun(lin
     for _ in range(20):
         line.control.tick()
     assert len(line.calls) == count
+
+
+async def test_what_is_said_to_a_host_that_hears_nothing_waits_and_goes_out_when_it_does(
+    line: Line, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_MOST_BATCHES", 2)
+    line.control.begin(0)
+    asked: list[int] = []
+    line.control.before_batch = lambda: asked.append(1)
+    for handle in range(5):
+        line.control.say(Cancel((handle,)))
+        await until(lambda: not line.control._is_flushing)
+    await until(lambda: line.calls and len(line.calls[-1].sent) == 2)
+    # What is to travel with a batch is not asked for where there is none.
+    assert len(asked) == 2
+    assert line.control.heard(1)
+    assert not line.control.heard(1)
+    await until(lambda: len(line.calls[-1].sent) == 3)
+    assert line.calls[-1].sent[-1].commands == (Cancel((2, 3, 4)),)
 
 
 async def test_closing_says_what_was_written(line: Line, until: Until) -> None:

@@ -282,6 +282,50 @@ async def test_a_place_on_a_host_that_was_given_up_is_no_more(
     fleet.release(place)
 
 
+async def test_connections_to_hosts_that_are_gone_are_closed_and_others_opened(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    listener = Listener()
+    fleet.start(order(asked), await offered(fleet, asked, until), listener)
+    await until(lambda: host.running)
+    async with FakeHost() as heir:
+        agents.hosts = [report(heir)]
+        for _ in range(3):
+            await fleet.refresh()
+        assert host.address in fleet._tritons
+        host.step(4)
+        await until(lambda: listener.final)
+
+        async def left() -> bool:
+            await fleet.refresh()
+            return host.address not in fleet._tritons and not host.streams
+
+        async with asyncio.timeout(10):
+            while not await left():  # noqa: ASYNC110 - the fleet is told of hosts by asking
+                await asyncio.sleep(0.01)
+        assert (await offered(fleet, asked, until)).host == f"host-{heir.address}"
+
+
+async def test_a_host_whose_agent_knows_no_life_of_it_keeps_what_runs(
+    fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
+) -> None:
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    listener = Listener()
+    fleet.start(order(asked), await offered(fleet, asked, until), listener)
+    await until(lambda: host.running)
+    agents.hosts = [structs.replace(report(host, incarnation=""), models=())]
+    await fleet.refresh()
+    assert fleet.find(asked) is None
+    agents.hosts = [report(host)]
+    await fleet.refresh()
+    host.step(4)
+    await until(lambda: listener.final)
+    assert listener.errors == []
+
+
 async def test_a_model_that_retires_is_left(
     fleet: Fleet, agents: Agents, host: FakeHost, asked: Request, until: Until
 ) -> None:

@@ -4,7 +4,7 @@ from listener import Listener
 from inferno_core.effects import EngineFrame
 from inferno_core.records import Failure, Final, Outcome, Usage
 from inferno_core.session import Adoption, Ending, Frames, Message
-from inferno_stream.engine import HostLost, Receipt
+from inferno_stream.engine import HostLeft, HostLost, Receipt
 from inferno_stream.hearers import Hearers
 
 USAGE = Usage(3, 2)
@@ -93,7 +93,7 @@ def test_what_an_engine_takes_with_it_is_no_end(hearers: Hearers, first: Listene
     ending = Ending(1, failure=Failure("engine_lost", "It died."))
     hearers.give(Message(1, 0, 0, frames=frames((1, 0, [5])), endings=(ending,)), Counted())
     assert [frame.final for frame in first.frames] == [None]
-    assert isinstance(first.errors[0], HostLost)
+    assert type(first.errors[0]) is HostLost
     assert list(hearers) == [2]
 
 
@@ -104,8 +104,8 @@ def test_who_was_fenced_hears_nothing(hearers: Hearers, first: Listener) -> None
 
 def test_who_could_not_adopt_has_lost_it(hearers: Hearers, first: Listener, second: Listener) -> None:
     hearers.give(Message(1, 0, 0, adoptions=(Adoption(1, resumed=False), Adoption(2, resumed=True))), Counted())
-    assert isinstance(first.errors[0], HostLost)
+    assert isinstance(first.errors[0], HostLeft)
     assert list(hearers) == [2]
     assert hearers.lose("Gone.") == (2,)
-    assert isinstance(second.errors[0], HostLost)
+    assert type(second.errors[0]) is HostLost
     assert not hearers

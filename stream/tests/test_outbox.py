@@ -70,3 +70,25 @@ def test_it_starts_over_from_what_the_host_has_heard(outbox: Outbox) -> None:
     outbox.write(submit(3))
     outbox.seal()
     assert [batch.number for batch in outbox.after(0)] == [8]
+
+
+@pytest.mark.parametrize(("name", "most"), [("_MOST_BATCHES", 3), ("_MOST_BYTES", 300)], ids=["batches", "bytes"])
+def test_what_is_unheard_has_a_bound_and_the_rest_waits(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    monkeypatch.setattr(module, name, most)
+    for number in range(20):
+        outbox.write(submit(number, body=b"x" * 40))
+        outbox.seal()
+    assert outbox.is_full
+    unheard = len(list(outbox.after(0)))
+    assert unheard <= 4
+    # What waits is asked for as well.
+    assert outbox.slots == 20
+    outbox.heard(1)
+    assert not outbox.is_full
+    outbox.seal()
+    *_, last = outbox.after(0)
+    assert [command.handle for command in last.commands if isinstance(command, Submit)] == list(range(unheard, 20))
+    outbox.heard(last.number)
+    assert outbox.slots == 0

@@ -7,9 +7,9 @@ from msgspec import structs
 
 from inferno_core.acceptance import History
 from inferno_core.effects import EngineFrame
-from inferno_core.errors import InvalidRequest, Unavailable
+from inferno_core.errors import InfernoError, InvalidRequest, Unavailable
 from inferno_core.records import Final, Frame, Request
-from inferno_stream.engine import Hearer, HostLost, Order, Place, Receipt
+from inferno_stream.engine import Hearer, HostLeft, HostLost, Order, Place, Receipt
 from inferno_stream.fake import FakeEngine, FakeFlight, Step, words
 from inferno_stream.runs import Run
 from inferno_stream.spans import Journey
@@ -157,6 +157,38 @@ async def test_left_it_says_nothing_more(
     leave(run)
     assert (engine.stopped, engine.released) == (stopped, [] if stopped else ["id"])
     assert driver.frames == []
+
+
+async def test_only_engines_that_die_with_it_count(begin: Begin, driver: Driver) -> None:
+    engine = FakeEngine(answer, pace=asyncio.Event().wait)
+    run = begin(engine)
+
+    def lose(error: HostLost) -> None:
+        run.heard(EngineFrame(0, (1,), b"{}"), Receipt(0.0, lambda: None))
+        run.failed(error)
+        run.place = engine.place
+        run.start(Order(run.request, "queue/0", 1))
+
+    for _ in range(20):
+        lose(HostLeft("It was retired."))
+    for _ in range(2):
+        lose(HostLost("It died."))
+    assert (driver.lost, driver.failed) == (22, [])
+    lose(HostLost("It died."))
+    assert (driver.lost, len(driver.failed)) == (22, 1)
+
+
+@pytest.mark.parametrize("error", [HostLeft("Gone."), Unavailable("Full.")], ids=["gone", "full"])
+async def test_not_every_place_there_is_is_tried_in_vain(begin: Begin, driver: Driver, error: InfernoError) -> None:
+    engine = FakeEngine(answer, pace=asyncio.Event().wait)
+    run = begin(engine)
+    tries = 0
+    while not driver.failed:
+        run.failed(error)
+        run.place = engine.place
+        run.start(Order(run.request, "queue/0", 1))
+        tries += 1
+    assert tries == 8
 
 
 async def test_a_place_that_was_not_used_is_given_back(draft: MakeDraft, driver: Driver) -> None:

@@ -19,7 +19,7 @@ from inferno_core.records import Final, Frame, Outcome, Request, Usage
 from inferno_stream import control
 from inferno_stream import session as module
 from inferno_stream.background import Tasks
-from inferno_stream.engine import HostLost, Order, Place
+from inferno_stream.engine import HostLeft, HostLost, Order, Place
 from inferno_stream.session import Session, SessionFlight
 from inferno_stream.triton import Triton
 
@@ -322,7 +322,7 @@ async def test_another_life_of_the_engine_is_a_loss_and_work_begins_anew(
     host.restart_engine()
     host.cut()
     await until(lambda: listener.errors)
-    assert isinstance(listener.errors[0], HostLost)
+    assert type(listener.errors[0]) is HostLost
     await until(lambda: session.is_open and session.life == "life-1+")
     await until(lambda: session.has_fenced("queue/0"))
     _, again = await begun(session, host, ground.request("2"), until)
@@ -330,6 +330,16 @@ async def test_another_life_of_the_engine_is_a_loss_and_work_begins_anew(
     await until(lambda: again.final)
     again.settle()
     await until(lambda: not host.host.runs)
+
+
+async def test_a_host_that_forgot_the_worker_lost_no_engine(
+    ground: Ground, host: FakeHost, session: Session, until: Until
+) -> None:
+    _, listener = await begun(session, host, ground.request(), until)
+    host.forget()
+    host.cut()
+    await until(lambda: listener.errors)
+    assert isinstance(listener.errors[0], HostLeft)
 
 
 async def test_who_goes_on_gives_the_accepted_frames_and_gets_the_rest(
@@ -475,7 +485,7 @@ async def test_what_can_not_be_read_is_a_loss(ground: Ground, host: FakeHost, se
 
 async def test_a_place_of_another_life_is_no_more(ground: Ground, host: FakeHost, session: Session) -> None:
     old = Place("host", "life-0", "print", "model", "1")
-    with pytest.raises(HostLost):
+    with pytest.raises(HostLeft):
         session.start(order(ground.request()), old, Listener())
     assert session.free == 8
 

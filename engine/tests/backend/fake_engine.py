@@ -4,15 +4,42 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from inferno_backend.seam import Call, Choice, Gain, OpenAICall, Reply, Stats, Usage
+from inferno_backend.seam import MOST_TOKENS, Call, Choice, Gain, OpenAICall, Reply, Stats, Usage
+from inferno_backend.tray import Tray
 
 from inferno_core.errors import InfernoError
 
 
-def spelt(gains: Sequence[Gain]) -> list[Choice]:
-    """Render gains by putting what is raw together."""
+class Words:
+    """Renders gains by what it is given for that. It joins what is raw, and notes how often; not if it is `apart`."""
+
+    most = MOST_TOKENS
+
+    def __init__(self, words: Callable[[Sequence[Gain]], Sequence[Choice]], *, apart: bool = False) -> None:
+        self._words = words
+        self._apart = apart
+        self.joined = 0
+        self.changed = threading.Condition()
+
+    def __call__(self, gains: Sequence[Gain]) -> Sequence[Choice]:
+        return self._words(gains)
+
+    def join(self, gain: Gain, following: Gain) -> Gain | None:
+        if self._apart:
+            return None
+        with self.changed:
+            self.joined += 1
+            self.changed.notify_all()
+        return following._replace(tokens=(*gain.tokens, *following.tokens), raw=gain.raw + following.raw)
+
+
+def _spelt(gains: Sequence[Gain]) -> list[Choice]:
+    """Put what is raw together."""
     tokens = [token for gain in gains for token in gain.tokens]
     return [Choice(gains[0].index, tokens, "".join(gain.raw for gain in gains).encode(), gains[-1].finish)]
+
+
+spelt = Words(_spelt)
 
 
 class FakeEngine:
@@ -33,7 +60,7 @@ class FakeEngine:
         self.gate.set()
         self.calls: dict[str, Call] = {}
         self.replies: dict[str, Reply] = {}
-        self.render: Callable[[Sequence[Gain]], Sequence[Choice]] = spelt
+        self.render: Words = spelt
         self.cancelled: list[str] = []
         self.changed = threading.Condition()
         self.closed = False
@@ -81,6 +108,12 @@ class FakeEngine:
         call = self.calls[self.key(id)]
         assert isinstance(call, OpenAICall)
         return call
+
+    def tray(self, id: str) -> Tray:
+        """Give what an engine sees of whoever asks."""
+        tray = self.replies[self.key(id)]
+        assert isinstance(tray, Tray)
+        return tray
 
     def say(self, id: str, *words: str, finish: str = "") -> None:
         """Let one choice gain words, a token each, and end the step."""

@@ -57,12 +57,17 @@ class Heard:
         with self._said:
             assert self._said.wait_for(lambda: len(self.gains) >= count, timeout_s)
 
+    @property
+    def render(self) -> Render:
+        """What puts it into words."""
+        assert self._render is not None
+        return self._render
+
     def said(self, together: int = 1) -> list[Choice] | list[Delta]:
         """Put what was heard into words, `together` gains at a time. That can be done once."""
         if self._words is None:
-            assert self._render is not None
             starts = range(0, len(self.gains), together)
-            self._words = [word for start in starts for word in self._render(self.gains[start : start + together])]
+            self._words = [word for start in starts for word in self.render(self.gains[start : start + together])]
         return self._words
 
     def pieces(self) -> list[Piece]:

@@ -88,11 +88,53 @@ def test_a_session_that_can_not_be_read_is_refused(model: adapter.TritonPythonMo
     model.finalize()
 
 
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"text_input": "Hi", "sampling_parameters": '{"n": 1e999}'},
+        {"text_input": "Hi", "priority": []},
+        {"openai_body": "{}", "priority": "high"},
+        {wire.ATTACH_INPUT: []},
+        {wire.COMMANDS_INPUT: b""},
+    ],
+)
+def test_whatever_a_request_is_it_and_those_after_it_are_answered(
+    engine: FakeEngine, model: adapter.TritonPythonModel, inputs: dict[str, str | bytes | list[int]]
+):
+    odd, sound = Sender(), Sender()
+    model.execute([Request(odd, inputs), Request(sound, {"openai_body": "{}", "generation_id": "sound"})])
+    engine.end("sound")
+    model.finalize()
+    for sender in (odd, sound):
+        assert [final for _, final in sender.sent].count(True) == 1
+        assert sender.sent[-1][1]
+
+
+def test_an_engine_that_breaks_at_a_start_breaks_that_alone(engine: FakeEngine, model: adapter.TritonPythonModel):
+    engine.refuses = RuntimeError("/a/path")
+    senders = [Sender(), Sender()]
+    model.execute([Request(sender, {"openai_body": "{}"}) for sender in senders])
+    model.finalize()
+    for sender in senders:
+        ((response, final),) = sender.sent
+        assert final
+        assert response is not None
+        assert "engine_failed" in response.values["error"][0]
+        assert "/a/path" not in response.values["error"][0]
+
+
+def test_commands_are_answered_even_if_at_first_there_is_no_room(model: adapter.TritonPythonModel):
+    control = Sender(refusals=3)
+    model.execute([Request(control, {wire.COMMANDS_INPUT: wire.encode(wire.Commands("s", 1, ()))})])
+    model.finalize()
+    assert control.sent == [(None, True)]
+
+
 def test_a_dead_engine_is_told_to_all_and_ends_the_process(
     engine: FakeEngine, model: adapter.TritonPythonModel, monkeypatch: pytest.MonkeyPatch
 ):
     ended = threading.Event()
-    monkeypatch.setattr(adapter.os, "_exit", lambda code: ended.set())
+    monkeypatch.setattr(adapter.os, "_exit", lambda code: engine.closed and ended.set())
     attach, alone = Sender(), Sender()
     model.execute([Request(attach, {wire.ATTACH_INPUT: wire.encode(wire.Attach("s"))})])
     submit = wire.Submit(1, "g", "q/0", 1, "chat", b"{}")
@@ -111,3 +153,15 @@ def test_a_dead_engine_is_told_to_all_and_ends_the_process(
     ]
     assert [ending.failure.code for ending in told if ending.failure is not None] == ["engine_lost"]
     assert "engine_lost" in alone.sent[-1][0].values["error"][0]
+
+
+def test_a_dead_engine_that_can_not_be_closed_does_not_keep_the_process(
+    engine: FakeEngine, model: adapter.TritonPythonModel, monkeypatch: pytest.MonkeyPatch
+):
+    ended, hangs = threading.Event(), threading.Event()
+    monkeypatch.setattr(adapter.os, "_exit", lambda code: ended.set())
+    monkeypatch.setattr(adapter, "_CLOSE_S", 0.1)
+    monkeypatch.setattr(engine, "close", hangs.wait)
+    engine.dead = "It hangs."
+    assert ended.wait(10)
+    hangs.set()

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from fake_engine import FakeEngine, spelt
+from fake_engine import FakeEngine, Words, spelt
 from inferno_backend.rendering import SLOW_S
 from inferno_backend.seam import Choice, Gain
+from inferno_backend.sessions import desk as desk_module
 from inferno_backend.sessions.desk import Desk
 from triton_python_backend_utils import InferenceResponse
 
@@ -23,6 +24,7 @@ class Worker:
         self.messages: list[Message] = []
         self.finals = 0
         self.cancelled = False
+        self.refusals = 0
         self.changed = threading.Condition()
         self._desk = desk
         self._name = name
@@ -31,6 +33,9 @@ class Worker:
 
     def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
         with self.changed:
+            if self.refusals and flags:
+                self.refusals -= 1
+                raise RuntimeError("No room in shared memory.")
             for data in response.values["session"] if response is not None else ():
                 self.messages.append(wire.decode_message(data))
             self.finals += flags
@@ -43,12 +48,24 @@ class Worker:
         with self.changed:
             assert self.changed.wait_for(fact, 5), self.messages
 
+    def acknowledge_until(self, fact: Callable[[], object]) -> None:
+        """Acknowledge what comes, until something is so."""
+        told = {0}
+
+        def is_news() -> bool:
+            return {each.number for each in self.messages} > told
+
+        while not fact():
+            self.until(lambda: is_news() or fact())
+            told |= {each.number for each in self.messages}
+            self.command(wire.Ack(max(told)))
+
     def command(self, *commands: wire.Command) -> None:
         self._number += 1
         self._desk.command(Commands(self._name, self._number, commands))
 
     def submit(self, handle: int, id: str, body: bytes = b"{}", epoch: int = 1) -> None:
-        self.command(Submit(handle, id, "q/0", epoch, "chat", body))
+        self.command(Submit(handle, id, f"q/{self._name}", epoch, "chat", body))
 
     def words(self, handle: int) -> list[bytes]:
         return [
@@ -131,7 +148,7 @@ def test_what_cannot_be_put_into_words_fails_alone(engine: FakeEngine, worker: W
     def broken(gains: Sequence[Gain]) -> Sequence[Choice]:
         raise KeyError("tool")
 
-    engine.render = broken
+    engine.render = Words(broken)
     worker.submit(2, "h")
     key = engine.key("h")
     engine.say("h", "a")
@@ -157,6 +174,13 @@ def test_who_has_gone_is_noticed_and_answered_once(engine: FakeEngine, worker: W
     assert worker.words(1) == []
 
 
+def test_leave_is_taken_even_if_at_first_there_is_no_room(desk: Desk, worker: Worker):
+    worker.refusals = 3
+    worker.cancelled = True
+    worker.until(lambda: worker.finals == 1)
+    assert worker.refusals == 0
+
+
 def test_a_slow_one_holds_up_nobody_and_tells_everything(engine: FakeEngine, worker: Worker):
     slow = threading.Event()
 
@@ -168,7 +192,7 @@ def test_a_slow_one_holds_up_nobody_and_tells_everything(engine: FakeEngine, wor
             slow.set()
         return spelt(gains)
 
-    engine.render = slowly
+    engine.render = Words(slowly)
     worker.submit(2, "h")
     words = [chr(97 + number % 26) for number in range(300)]
     for word in words:
@@ -197,6 +221,68 @@ def test_one_without_credit_waits_and_loses_nothing(engine: FakeEngine, desk: De
     worker.until(lambda: len(b"".join(worker.words(1))) > told)
     worker.command(wire.Ack(number + 1))
     worker.until(lambda: b"".join(worker.words(1)) == b"abcdefg")
+
+
+def test_what_waits_for_credit_takes_little_memory_and_is_told_in_frames_of_the_usual_size(
+    engine: FakeEngine, desk: Desk
+):
+    engine.render = Words(spelt)
+    worker = Worker(desk, window_bytes=1)
+    worker.submit(1, "g")
+    tray = engine.tray("g")
+    words = [chr(97 + number % 26) for number in range(6_400)]
+    engine.say("g", "!")
+    worker.until(lambda: worker.words(1))
+    engine.say("g", *words)
+    with engine.render.changed:
+        assert engine.render.changed.wait_for(lambda: engine.render.joined >= 6_300, 5)
+    desk.close(5)
+    assert len(tray.gains) == 100
+    assert "".join(gain.raw for gain in tray.gains) == "".join(words)
+    assert len(tray.take(64)) == 1
+
+
+def test_one_that_has_too_much_waiting_is_ended_and_its_neighbours_are_not(
+    engine: FakeEngine, desk: Desk, worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(desk_module, "MOST_WAITING", 500)
+    engine.render = Words(spelt, apart=True)
+    stalled = Worker(desk, "stalled", window_bytes=1)
+    stalled.submit(1, "old")
+    stalled.submit(2, "young")
+    key = engine.key("young")
+    engine.say("old", "!")
+    stalled.until(lambda: stalled.words(1))
+    tray = engine.tray("young")
+    engine.say("old", *"a" * 300)
+    engine.say("young", *"b" * 300)
+    engine.until(lambda: engine.cancelled == [key])
+    engine.say("g", "a")
+    worker.until(lambda: worker.words(1) == [b"a"])
+    stalled.acknowledge_until(lambda: stalled.ending(2) and b"".join(stalled.words(1)) == b"!" + b"a" * 300)
+    assert stalled.code(2) == "engine_lost"
+    assert stalled.words(2) == tray.gains == []
+
+
+def test_a_slow_one_that_tells_log_probabilities_tells_few_at_once(engine: FakeEngine, worker: Worker):
+    told: list[int] = []
+
+    def slowly(gains: Sequence[Gain]) -> Sequence[Choice]:
+        told.append(len(gains))
+        until = time.thread_time() + 3 * SLOW_S
+        while time.thread_time() < until:
+            pass
+        return spelt(gains)
+
+    engine.render = Words(slowly, apart=True)
+    engine.render.most = 10
+    worker.submit(2, "h")
+    engine.say("h", *"a" * 200)
+    engine.say("h", *"b" * 100, finish="stop")
+    engine.end("h")
+    worker.until(lambda: worker.ending(2))
+    assert b"".join(worker.words(2)) == b"a" * 200 + b"b" * 100
+    assert max(told[3:]) == 10
 
 
 def test_a_desk_that_retires_takes_leave_when_all_is_told(engine: FakeEngine, desk: Desk, worker: Worker):

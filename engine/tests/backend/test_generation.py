@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from fake_engine import spelt
+from fake_engine import Words, spelt
 from inferno_backend.generation import Generation
 from inferno_backend.openai import OpenAIContract
 from inferno_backend.outbox import Outbox
@@ -66,7 +66,7 @@ def test_what_cannot_be_put_into_words_ends_it():
     def refusing(gains: object) -> list[Choice]:
         raise InvalidRequest("No words.")
 
-    talk.tray.begin(refusing)
+    talk.tray.begin(Words(refusing))
     talk.tray.put(WORD)
     assert talk.over() == [True]
     assert talk.failure()["code"] == "invalid_request"
@@ -79,6 +79,24 @@ def test_a_send_that_fails_ends_it_too():
     talk.tray.end(Usage(1, 1))
     assert talk.over() == [True]
     assert talk.failure()["code"] == "engine_failed"
+
+
+def test_final_is_sent_again_until_it_went_out():
+    talk = Talk(refusals=5)
+    talk.tray.put(WORD)
+    talk.tray.end(Usage(1, 1))
+    assert talk.over() == [True]
+    assert talk.generation.is_closed()
+
+
+def test_one_that_rests_is_ended_all_the_same_when_there_is_no_time_left():
+    talk = Talk()
+    assert talk.tray.rendering is not None
+    talk.tray.rendering.is_slow, talk.tray.rendering.rested_at = True, float("inf")
+    talk.tray.put(WORD)
+    talk.outbox.stepped()
+    talk.generation.fail(EngineFailed("Unloaded."))
+    assert talk.over()[-1]
 
 
 def test_nothing_follows_the_end():

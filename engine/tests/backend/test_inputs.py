@@ -48,3 +48,10 @@ def test_what_is_no_body_is_refused_by_name(values: dict[str, str | bytes], para
     with pytest.raises(InvalidRequest) as refused:
         inputs.openai(asked(**values), "g")
     assert refused.value.param == param
+
+
+@pytest.mark.parametrize("n", ["1e999", "NaN", "129", "-1", '"many"', "[2]"])
+def test_a_number_of_choices_that_can_not_be_is_refused_by_name(n: str):
+    with pytest.raises(InvalidRequest) as refused:
+        inputs.stock_call(asked(text_input="Hi", sampling_parameters=f'{{"n": {n}}}'), "g")
+    assert refused.value.param == "n"

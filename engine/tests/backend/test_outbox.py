@@ -23,8 +23,9 @@ class Speaker:
         self.tray.put(Gain(0, (1,), word))
         self._outbox.stepped()
 
-    def speak(self) -> bool:
+    def speak(self, hurry: bool = False) -> bool:
         self.entered.set()
+        self.hurried = hurry
         assert self.gate.wait(5)
         if self._unwilling:
             self._unwilling -= 1
@@ -72,3 +73,19 @@ def test_one_that_is_not_done_is_asked_again():
     speaker.put("a")
     assert speaker.spoke.acquire(timeout=5)
     assert speaker.said == [["a"]]
+
+
+def test_whoever_is_not_done_at_the_end_is_hurried():
+    outbox = Outbox()
+    speaker = Speaker(outbox, unwilling=3)
+    speaker.put("a")
+    outbox.close(5)
+    assert speaker.said == [["a"]]
+    assert speaker.hurried
+
+
+def test_one_that_has_no_news_may_speak_until_it_is_done():
+    outbox = Outbox()
+    speaker = Speaker(outbox, unwilling=2)
+    outbox.take(speaker)
+    assert speaker.spoke.acquire(timeout=5)

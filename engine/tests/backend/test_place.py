@@ -1,3 +1,7 @@
+import logging
+import weakref
+
+import pytest
 from inferno_backend.sessions.place import Place
 from triton_python_backend_utils import Sender
 
@@ -29,7 +33,29 @@ def test_one_that_is_closed_is_not_asked_after():
     assert not place.is_cancelled()
 
 
-def test_what_cannot_be_sent_is_told_and_final_is_sent_all_the_same():
-    sender = Sender(refusals=1)
-    assert not Place(sender).send((b"a",), final=True)
+def test_final_is_sent_again_until_it_went_out():
+    sender = Sender(refusals=3)
+    place = Place(sender)
+    assert not place.send((b"a",), final=True)
+    assert [place.leave() for _ in range(3)] == [False, False, True]
     assert sender.sent == [(None, True)]
+
+
+def test_one_that_takes_no_final_at_all_is_let_go_of(caplog: pytest.LogCaptureFixture):
+    # What is logged would hold on to it.
+    caplog.set_level(logging.CRITICAL, "inferno_backend.farewell")
+    sender = Sender(refusals=1_000_000)
+    place = Place(sender)
+    assert not place.send((), final=True)
+    letting_go = weakref.ref(sender)
+    del sender
+    while not place.leave():
+        assert letting_go() is not None
+    assert letting_go() is None
+
+
+def test_what_cannot_be_sent_is_told():
+    place = Place(Sender(refusals=1))
+    assert not place.send((b"a",), final=False)
+    assert place.leave()
+    assert place.send((b"b",), final=False)

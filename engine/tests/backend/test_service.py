@@ -1,5 +1,7 @@
+import http.client
 import http.server
 import threading
+from typing import Any
 
 import pytest
 from inferno_backend.sessions import service
@@ -82,6 +84,25 @@ def test_a_triton_that_has_shut_its_door_serves_no_more():
         assert told.is_proven.acquire(timeout=5)
     triton.stop()
     assert told.ended.wait(5)
+
+
+def test_three_probes_of_a_closed_port_are_enough(monkeypatch: pytest.MonkeyPatch):
+    failed: list[Exception] = []
+
+    class Connection(http.client.HTTPConnection):
+        def request(self, *args: Any, **options: Any) -> None:
+            try:
+                super().request(*args, **options)
+            except Exception as error:
+                failed.append(error)
+                raise
+
+    monkeypatch.setattr(http.client, "HTTPConnection", Connection)
+    triton, told = Triton(200), Told()
+    triton.stop()
+    Service(triton.address, "m", "3", told.prove, told.ended.set).serves()
+    assert told.ended.wait(5)
+    assert [type(error) for error in failed] == [ConnectionRefusedError] * 3
 
 
 def test_a_models_parameter_says_where_triton_is(monkeypatch: pytest.MonkeyPatch):

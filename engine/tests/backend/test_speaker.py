@@ -2,7 +2,7 @@ import queue
 from collections import deque
 from collections.abc import Sequence
 
-from fake_engine import spelt
+from fake_engine import Words, spelt
 from inferno_backend.seam import Choice, Gain
 from inferno_backend.sessions.speaker import SlowSpeaker, Spoken, speak
 from inferno_backend.tray import Tray
@@ -34,7 +34,7 @@ def test_a_failure_is_told():
 
     error = InvalidRequest("No.")
     tray = a_tray()
-    tray.begin(refusing)
+    tray.begin(Words(refusing))
     assert speak(tray, GAINS) == Spoken(tray, (), error)
 
 

@@ -94,3 +94,18 @@ def test_the_stock_contract_is_told_text_tokens_and_log_probabilities(engine: Sy
         ]
         assert math.isclose(mine[-1].cumulative_logprob, sum(each["logprob"] for each in chosen))
         assert {delta.prompt_tokens for delta in mine} == {3}
+
+
+@pytest.mark.parametrize("surface", ["chat", "completion"])
+def test_what_was_joined_is_told_as_if_it_were_not(engine: SyntheticEngine, surface: str):
+    body = {"messages": MESSAGES, "prompt": "p", "max_tokens": 30}
+    apart, joined = ask(engine, surface, body), ask(engine, surface, body)
+    render = joined.render
+    while len(joined.gains) > 1:
+        one = render.join(*joined.gains[:2])
+        assert one is not None
+        joined.gains[:2] = [one]
+    (said,) = whole(joined.said()).values()
+    (other,) = whole(apart.said()).values()
+    assert (said.text, said.tokens, said.finish) == (other.text, other.tokens, other.finish)
+    assert ask(engine, surface, {**body, "logprobs": 1}).render.join(*apart.gains[:2]) is None

@@ -2,7 +2,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from inferno_backend.seam import Choice, Gain
+from inferno_backend.seam import FEW_TOKENS, MOST_TOKENS, Choice, Gain
 from inferno_backend.vllm_engine.render import ChoiceRender, DeltaRender, VectorRender
 
 
@@ -74,6 +74,22 @@ def test_the_serving_layer_says_how_a_choice_ended():
 def test_the_stock_contract_is_told_the_text():
     (said,) = DeltaRender()([gain(0, "a", 1), gain(0, "b", 2, finish="length")])
     assert (said.text, said.tokens, said.prompt_tokens, said.finish) == ("ab", [1, 2], 2, "length")
+
+
+def test_what_waits_is_joined_and_told_as_if_it_were_not():
+    render = DeltaRender()
+    joined = render.join(gain(0, "a", 1), gain(0, "b", 2, finish="length"))
+    assert joined is not None
+    assert (joined.index, joined.tokens, joined.finish) == (0, [1, 2], "length")
+    (said,) = render([joined])
+    assert (said.text, said.tokens, said.finish) == ("ab", [1, 2], "length")
+
+
+def test_what_has_log_probabilities_is_not_joined_and_few_are_told_at_once():
+    assert DeltaRender().most == MOST_TOKENS
+    for render in (DeltaRender(logprobs=True), VectorRender()):
+        assert render.join(gain(0, "a", 1), gain(0, "b", 2)) is None
+        assert render.most == FEW_TOKENS
 
 
 def test_an_embedding_is_told_as_it_is():

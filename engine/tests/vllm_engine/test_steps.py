@@ -25,6 +25,7 @@ class Core:
         self.aborted: queue.Queue[Sequence[str]] = queue.Queue()
         self.pinged: queue.Queue[float] = queue.Queue()
         self.answers = True
+        self.errored = False
         self._known: list[str] = []
 
     async def settle(self) -> None:
@@ -86,16 +87,21 @@ class Seat:
         self.id = self.request = id
         self.over = False
         self.taken: queue.Queue[Any] = queue.Queue()
+        self.breaks = self.breaks_at_the_end = False
 
     def scheduled(self, begun_s: float, first_s: float) -> None:
         pass
 
     def take(self, output: Any) -> bool:
+        if self.breaks:
+            raise KeyError("It was cancelled just now.")
         self.taken.put(output)
         return True
 
     def fail(self, error: InfernoError) -> None:
         self.taken.put(error)
+        if self.breaks_at_the_end:
+            raise RuntimeError("It is gone.")
 
 
 @pytest.fixture
@@ -167,6 +173,27 @@ def test_a_request_that_the_core_does_not_take_fails_alone(steps: Steps, core: C
     assert bad.taken.get(timeout=WAIT_S).code == "engine_failed"
     assert told.get(timeout=WAIT_S)
     assert steps.dead is None
+
+
+def test_a_seat_that_can_not_take_what_it_gained_fails_alone(steps: Steps, core: Core, told: "queue.Queue[bool]"):
+    broken, sound = submitted(steps, core, "broken", "sound")
+    broken.breaks = broken.breaks_at_the_end = True
+    core.step("broken", "sound")
+    assert broken.taken.get(timeout=WAIT_S).code == "engine_failed"
+    assert core.aborted.get(timeout=WAIT_S) == ["broken"]
+    core.step("broken", "sound")
+    for _ in range(2):
+        assert sound.taken.get(timeout=WAIT_S).request_id == "sound"
+    assert steps.dead is None
+    assert broken.taken.empty()
+
+
+def test_that_the_core_is_dying_is_known_before_its_outputs_end(steps: Steps, core: Core):
+    core.errored = True
+    assert steps.dead
+    late = Seat("b")
+    steps.submit([late])
+    assert late.taken.get(timeout=WAIT_S).code == "engine_failed"
 
 
 def test_when_the_core_dies_all_fail_and_later_ones_too(steps: Steps, core: Core, told: "queue.Queue[bool]"):

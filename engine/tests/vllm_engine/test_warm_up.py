@@ -47,6 +47,12 @@ def test_what_users_will_ask_for_is_asked_for():
     assert engine.rendered == len(engine.asked)
 
 
+def test_an_adapter_is_used_once():
+    engine = Engine(("completion",), {})
+    warm_up(engine, tools=False, adapter="poet")  # type: ignore[arg-type]  # as little of one as is needed
+    assert [call.body["lora_name"] for call in engine.asked if "lora_name" in call.body] == ["poet"]
+
+
 def test_an_embedding_is_asked_of_a_model_that_embeds():
     engine = Engine(("embedding",), {})
     warmed(engine, tools=True)

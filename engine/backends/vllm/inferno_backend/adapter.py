@@ -7,6 +7,7 @@ import locale
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import triton_python_backend_utils as pb_utils
 
 from inferno_backend import engines, gauges, inputs, lifeline, pulse, signature
 from inferno_backend.cancellation import Cancellation
-from inferno_backend.contract import Contract
-from inferno_backend.generation import Generation
+from inferno_backend.contract import Contract, Output
+from inferno_backend.farewell import Farewell
+from inferno_backend.generation import Generation, response
 from inferno_backend.openai import OpenAIContract
 from inferno_backend.outbox import Outbox
 from inferno_backend.pulse import Pulse
@@ -28,9 +30,10 @@ from inferno_backend.sessions.service import Service
 from inferno_backend.stock import StockContract
 from inferno_backend.ticker import Ticker
 from inferno_core import session as wire
-from inferno_core.errors import EngineLost, InfernoError, InvalidRequest, Unavailable
+from inferno_core.errors import EngineFailed, EngineLost, InfernoError, InvalidRequest, Unavailable
 
 _FLUSH_S = 5.0
+_CLOSE_S = 10.0
 _REPORT_S = 1.0
 _SWITCH_S = 0.001
 _log = logging.getLogger(__name__)
@@ -66,11 +69,14 @@ class TritonPythonModel:
         self._ticker = Ticker(_REPORT_S, self._report, "gauges")
 
     def execute(self, requests: list[Any]) -> None:
-        """Take requests; their answers come later, from other threads."""
+        """Take requests; their answers come later, from other threads. Never raises: some would have no answer."""
         if self._service is not None:
             self._service.serves()
         for request in requests:
-            self._take(request)
+            try:
+                self._take(request)
+            except Exception:
+                _log.exception("A request could not even be refused.")
 
     def finalize(self) -> None:
         """End what still runs, then the engine."""
@@ -114,17 +120,23 @@ class TritonPythonModel:
         sender = request.get_response_sender()
         try:
             said = _read_session(request)
-        except InvalidRequest as error:
-            sender.send(_refusal(error), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        except Exception as error:
+            self._part(sender, Output(error=_known(error)))
             return
         match said:
             case wire.Attach():
                 self._desk.attach(sender, said)
             case wire.Commands():
                 self._desk.command(said)
-                sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+                self._part(sender)
             case None:
                 self._begin(request, sender)
+
+    def _part(self, sender: Any, last: Output | None = None) -> None:
+        """Answer for the last time."""
+        farewell = Farewell(sender, None if last is None else response(last))
+        if farewell.speak():
+            self._outbox.take(farewell)
 
     def _begin(self, request: Any, sender: Any) -> None:
         """Have a request of its own answered."""
@@ -133,13 +145,16 @@ class TritonPythonModel:
         try:
             id = inputs.generation_id(request) + id
             call, contract = _read(request, id)
-        except InfernoError as error:
+        except Exception as error:
             refusing: Contract = OpenAIContract() if inputs.speaks_openai(request) else _plain()
-            self._answer(id, refusing, sender).fail(error)
+            self._answer(id, refusing, sender).fail(_known(error))
             return
         generation = self._answer(id, contract, sender)
         # In this order, since the engine ignores a cancellation of what it does not know.
-        self._engine.start(call, generation.tray)
+        try:
+            self._engine.start(call, generation.tray)
+        except Exception as error:
+            generation.fail(_known(error))
         self._cancellation.watch(generation)
 
     def _answer(self, id: str, contract: Contract, sender: Any) -> Generation:
@@ -159,6 +174,10 @@ class TritonPythonModel:
         self._desk.retire(error)
         self._desk.dismissed.wait(_FLUSH_S)
         self._outbox.close(_FLUSH_S)
+        # A process of the engine's that hangs would stay, with its memory: it can't see that this one has ended.
+        closing = threading.Thread(target=self._engine.close, name="close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
         os._exit(1)
 
 
@@ -174,8 +193,12 @@ def _read_session(request: Any) -> wire.Attach | wire.Commands | None:
         raise InvalidRequest(f"The session's request can't be read: {error}.") from error
 
 
-def _refusal(error: InfernoError) -> Any:
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.message, pb_utils.TritonError.INVALID_ARG))
+def _known(error: Exception) -> InfernoError:
+    """Give what a client is told of an error: of those that nobody foresaw, no more than that there was one."""
+    if isinstance(error, InfernoError):
+        return error
+    _log.error("A request could not be taken.", exc_info=error)
+    return EngineFailed("The model failed at this request.")
 
 
 def _read(request: Any, id: str) -> tuple[Call, Contract]:

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inferno_backend import machine
+from inferno_backend import lora, machine
 from inferno_backend.seam import Engine
 
 
 def make(config: dict[str, Any], folder: Path) -> Engine:
-    """Start the engine for the version in `folder`, from its model.json. Blocks until it can generate.
+    """Start the engine for the version in `folder`, from its model.json and multi_lora.json. Blocks until it can
+    generate.
 
     The parameter `engine` of config.pbtxt says `vllm` (the default) or `synthetic`. Only the engine that is asked
     for is imported: the synthetic one needs neither torch nor vLLM.
@@ -21,10 +22,11 @@ def make(config: dict[str, Any], folder: Path) -> Engine:
 
         return SyntheticEngine(**arguments)
     if kind == "vllm":
-        settled = machine.settle(arguments)
+        adapters = lora.folders(folder, arguments)
+        settled = machine.settle({**arguments, "enable_lora": adapters is not None})
         from inferno_backend.vllm_engine.engine import VllmEngine
 
-        return VllmEngine(config["name"], settled)
+        return VllmEngine(config["name"], settled, adapters)
     raise ValueError(f"Parameter engine of config.pbtxt is {kind!r}; it must be vllm or synthetic.")
 
 

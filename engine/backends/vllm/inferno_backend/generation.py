@@ -9,13 +9,14 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from inferno_backend.contract import Contract, Output
+from inferno_backend.farewell import Farewell
 from inferno_backend.outbox import Outbox
 from inferno_backend.rendering import SLOW_S, Rendering
+from inferno_backend.seam import MOST_TOKENS
 from inferno_backend.tray import End, Tray
 from inferno_core.errors import EngineFailed, InfernoError
 
 _log = logging.getLogger(__name__)
-_MOST = 4096
 
 
 class Generation:
@@ -36,6 +37,7 @@ class Generation:
         # Triton frees what a cancellation asks for at the FINAL flag, so the two may never overlap.
         self._lock = threading.Lock()
         self._closed = False
+        self._farewell: Farewell | None = None
 
     def fail(self, error: InfernoError) -> None:
         """End with an error, whatever the engine does."""
@@ -56,24 +58,28 @@ class Generation:
         """Say whether FINAL has been sent."""
         return self._closed
 
-    def speak(self) -> bool:
+    def speak(self, hurry: bool = False) -> bool:
         """Send one response of what has come, with the FINAL flag if it is the last. Called by the outbox alone."""
         if self._closed:
             return False
-        rendering = self.tray.rendering
-        if rendering is not None and rendering.is_slow and time.monotonic() < rendering.rested_at:
-            return True
-        try:
-            self._speak(rendering)
-        except InfernoError as error:
-            self._give_up(error)
-        except Exception:
-            _log.exception("Words of generation %s could not be sent.", self.id)
-            self._give_up(EngineFailed("The engine's words could not be passed on; try again."))
+        if self._farewell is None:
+            rendering = self.tray.rendering
+            if rendering is not None and rendering.is_slow and time.monotonic() < rendering.rested_at and not hurry:
+                self.tray.fold()
+                return True
+            try:
+                self._speak(rendering)
+            except InfernoError as error:
+                self._give_up(error)
+            except Exception:
+                _log.exception("Words of generation %s could not be sent.", self.id)
+                self._give_up(EngineFailed("The engine's words could not be passed on; try again."))
+        if self._farewell is not None:
+            return self._take_leave(self._farewell)
         return bool(self.tray.gains) and not self._closed
 
     def _speak(self, rendering: Rendering | None) -> None:
-        gains = self.tray.take(_MOST)
+        gains = self.tray.take(MOST_TOKENS if rendering is None else rendering.render.most)
         begun = time.perf_counter()
         words = rendering.push(gains) if gains and rendering is not None else ()
         if rendering is not None and time.perf_counter() - begun > SLOW_S:
@@ -82,16 +88,29 @@ class Generation:
 
     def _give_up(self, error: InfernoError) -> None:
         self._cancel([self.id])
-        self._send((), End(error=error))
+        output = self._contract.encode((), End(error=error))
+        self._farewell = Farewell(self._sender, None if output is None else response(output))
+
+    def _take_leave(self, farewell: Farewell) -> bool:
+        with self._lock:
+            again = farewell.speak()
+            if not again:
+                self._close()
+        return again
 
     def _send(self, words: Sequence[Any], end: End | None) -> None:
         output = self._contract.encode(words, end)
         with self._lock:
             if output is not None:
-                self._sender.send(_response(output), flags=_final() if end is not None else 0)
+                self._sender.send(response(output), flags=_final() if end is not None else 0)
             elif end is not None:
                 self._sender.send(flags=_final())
-            self._closed = end is not None
+            if end is not None:
+                self._close()
+
+    def _close(self) -> None:
+        self._closed = True
+        self._sender = None
 
 
 def _final() -> int:
@@ -99,7 +118,8 @@ def _final() -> int:
     return int(pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
 
-def _response(output: Output) -> Any:
+def response(output: Output) -> Any:
+    """Make Triton's response of an output."""
     if output.error is not None:
         kinds = {400: pb_utils.TritonError.INVALID_ARG, 503: pb_utils.TritonError.UNAVAILABLE}
         code = kinds.get(output.error.status, pb_utils.TritonError.INTERNAL)

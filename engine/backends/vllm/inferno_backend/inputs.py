@@ -96,7 +96,7 @@ def _sampling(request: Any) -> Mapping[str, Any]:
 def _choices(sampling: Mapping[str, Any]) -> int:
     try:
         n = int(sampling.get("n") or 1)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         n = 0
     if not 1 <= n <= 128:
         raise InvalidRequest(f"n is {sampling.get('n')!r}; it must be an integer from 1 to 128.", param="n")

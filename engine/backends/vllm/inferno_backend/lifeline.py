@@ -19,6 +19,21 @@ def end_with_parent() -> None:
     """End this process, at once and without clean-up, when its parent has ended. Calling it again does nothing."""
     if not _started.acquire(blocking=False):
         return
+    threading.Thread(target=_watch, args=(_open_parent(),), name="lifeline", daemon=True).start()
+
+
+def be_watched() -> None:
+    """Have a process beside this one, Triton's stub, end it with tritonserver (see `watcher`)."""
+    watcher = str(Path(__file__).with_name("watcher.py"))
+    fds = (_open_parent(), os.pidfd_open(os.getpid()))
+    argv = [sys.executable, "-I", "-S", watcher, *map(str, fds)]
+    subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=fds)  # noqa: S603 - all arguments are our own
+    for fd in fds:
+        os.close(fd)
+
+
+def _open_parent() -> int:
+    """Give the parent's pidfd; end this process if the parent has ended, whose number may be another's by now."""
     parent = os.getppid()
     try:
         fd = os.pidfd_open(parent)
@@ -26,14 +41,7 @@ def end_with_parent() -> None:
         os._exit(1)
     if os.getppid() != parent:
         os._exit(1)
-    threading.Thread(target=_watch, args=(fd,), name="lifeline", daemon=True).start()
-
-
-def be_watched() -> None:
-    """Have a process beside this one, Triton's stub, end it with tritonserver (see `watcher`)."""
-    watcher = str(Path(__file__).with_name("watcher.py"))
-    argv = [sys.executable, "-I", "-S", watcher, str(os.getppid())]
-    subprocess.Popen(argv, stdin=subprocess.DEVNULL, close_fds=True)  # noqa: S603 - all arguments are our own
+    return fd
 
 
 def _watch(fd: int) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from inferno_backend.tray import News, collect
+from inferno_backend.tray import News, Tray, collect
 
 _LATER_S = 0.02
 _log = logging.getLogger(__name__)
@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 class Speaker(Protocol):
     """The owner of a tray: passes on what is in it."""
 
-    def speak(self) -> bool:
-        """Send one response of what has come; blocks. Says whether something was left for later."""
+    def speak(self, hurry: bool = False) -> bool:
+        """Send one response of what has come; blocks. Says whether something was left for later, even if in a hurry."""
 
 
 class Outbox:
@@ -38,14 +38,19 @@ class Outbox:
         if self.news:
             self._woken.set()
 
+    def take(self, speaker: Speaker) -> None:
+        """Let this one speak until it is done; never blocks."""
+        Tray(self.news, speaker).close()
+        self.stepped()
+
     def close(self, timeout_s: float) -> None:
-        """Send what waits, for at most `timeout_s`, and stop."""
+        """Send what waits, in a hurry and for at most `timeout_s`, and stop."""
         self._closing = True
         self._woken.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while not self._closing or self.news:
+        while not self._closing or self.news or self._later:
             self._woken.wait(_LATER_S if self._later else None)
             self._woken.clear()
             later, self._later = self._later, []
@@ -56,7 +61,7 @@ class Outbox:
 
     def _let_speak(self, speaker: Speaker) -> None:
         try:
-            if speaker.speak():
+            if speaker.speak(self._closing):
                 self._later.append(speaker)
         except Exception:
             # One response that can't be sent must not silence all others.

@@ -16,7 +16,7 @@ from inferno_core.errors import EngineFailed, InfernoError
 SLOW_S = 0.001
 MOST_S = 60.0
 PUSH = 64
-"""How many gains are put into words at once by a generation that is not slow."""
+"""How many tokens are put into words at once by a generation that is not slow."""
 
 _REST = 9
 _log = logging.getLogger(__name__)

@@ -86,13 +86,32 @@ class Usage(NamedTuple):
     phases: Phases | None = None
 
 
+MOST_TOKENS = 4096
+"""How many tokens may be told as one: a frame of the log has to hold the choice object that is made of them."""
+FEW_TOKENS = 64
+"""The same where each is told with log-probabilities: twenty of them take up to 10 KB."""
+
+
 class Render(Protocol):
     """Puts into words what a call gained. Called by one thread at a time, in order; what is given together may have
     come in several steps, and is told as one where it can be. May raise InfernoError, which ends the generation.
     """
 
+    @property
+    def most(self) -> int:
+        """How many tokens may be told as one."""
+        ...
+
     def __call__(self, gains: Sequence[Gain]) -> Sequence[Choice] | Sequence[Delta]:
         """Give choices for an OpenAICall, deltas for a StockCall."""
+        ...
+
+    def join(self, gain: Gain, following: Gain) -> Gain | None:
+        """Make one gain of two of the same choice, so that what waits takes less memory; None where it would not,
+        or where they are told with log-probabilities.
+
+        The two are of no use after that. Other gains may be put into words meanwhile, by another thread.
+        """
         ...
 
 

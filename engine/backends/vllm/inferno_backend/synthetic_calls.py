@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from inferno_backend import grammars
 from inferno_backend.seam import Call, Gain, OpenAICall, Render, Reply, Usage
 from inferno_backend.synthetic_render import ChatRender, CompletionRender, EmbeddingRender, StockRender
 from inferno_core.errors import EngineFailed
@@ -26,6 +27,7 @@ class Plan(NamedTuple):
 
 def plan(call: Call, context: int) -> Plan:
     """Understand a call. Raises InvalidRequest and ContextLengthExceeded."""
+    grammars.check(call.body if isinstance(call, OpenAICall) else call.sampling)
     if not isinstance(call, OpenAICall):
         asked = request.stock(call.prompt, call.sampling)
         answers = asked.answers(context)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from inferno_backend.seam import Choice, Delta, Gain
+from inferno_backend.seam import FEW_TOKENS, MOST_TOKENS, Choice, Delta, Gain
 from inferno_engine.synthetic import logprobs, prompts, words
 from inferno_engine.synthetic.embedding import Inputs
 from inferno_engine.synthetic.request import Asked
@@ -40,10 +40,24 @@ def _finish(gain: Gain) -> bytes:
     return b'"%b"' % gain.finish.encode() if gain.finish else b"null"
 
 
-class ChatRender:
+class _Joining:
+    """What is alike for all that tokens are told of. With `logprobs` some of these are told with each."""
+
+    def __init__(self, logprobs: int | None) -> None:
+        self.most = MOST_TOKENS if logprobs is None else FEW_TOKENS
+
+    def join(self, gain: Gain, following: Gain) -> Gain | None:
+        """Make one of two, which is as far as the second; none that would make too large a choice object."""
+        if self.most == FEW_TOKENS:
+            return None
+        return following._replace(tokens=(*gain.tokens, *following.tokens))
+
+
+class ChatRender(_Joining):
     """Choice objects of a chat. `begun` are the choices whose role was told before."""
 
     def __init__(self, asked: Asked, answers: Sequence[Answer], begun: Iterable[int]) -> None:
+        super().__init__(asked.logprobs)
         self._asked = asked
         self._answers = answers
         self._begun = set(begun)
@@ -92,10 +106,11 @@ def _calls(answer: Answer, start: int, stop: int) -> list[dict[str, Any]]:
     return told
 
 
-class CompletionRender:
+class CompletionRender(_Joining):
     """Choice objects of a completion."""
 
     def __init__(self, asked: Asked, answers: Sequence[Answer]) -> None:
+        super().__init__(asked.logprobs)
         self._asked = asked
         self._answers = answers
 
@@ -124,6 +139,8 @@ class CompletionRender:
 class EmbeddingRender:
     """Choice objects of embeddings, each complete at once."""
 
+    most = FEW_TOKENS
+
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
 
@@ -131,15 +148,19 @@ class EmbeddingRender:
         """Give an object for each embedding that is done."""
         return [self._choice(gain.index, gain.finish) for gain in gains]
 
+    def join(self, gain: Gain, following: Gain) -> None:
+        """Keep them apart."""
+
     def _choice(self, index: int, finish: str) -> Choice:
         body = {"object": "embedding", "index": index, "embedding": self._inputs.embedding(index)}
         return Choice(index, (), _json(body), finish)
 
 
-class StockRender:
+class StockRender(_Joining):
     """Deltas of the stock contract."""
 
     def __init__(self, asked: Asked, answers: Sequence[Answer]) -> None:
+        super().__init__(asked.logprobs)
         self._logprobs = asked.logprobs
         self._answers = answers
         self._cumulative = [0.0] * len(answers)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from inferno_backend.rendering import Rendering
+from inferno_backend.rendering import PUSH, Rendering
 from inferno_backend.seam import Gain, Render, Usage
 from inferno_core.errors import InfernoError
 
@@ -27,7 +27,7 @@ class Tray:
     taken, `ending` the end, once all that came before it was collected.
     """
 
-    __slots__ = ("_news", "ending", "gains", "owner", "rendering")
+    __slots__ = ("_fold_at", "_news", "ending", "gains", "owner", "rendering")
 
     def __init__(self, news: "News", owner: Any) -> None:
         self.owner = owner
@@ -35,6 +35,7 @@ class Tray:
         self.ending: End | None = None
         self.rendering: Rendering | None = None
         self._news = news
+        self._fold_at = PUSH
 
     def begin(self, render: Render) -> None:
         """Take what puts this generation into words."""
@@ -57,13 +58,45 @@ class Tray:
         self._news.append((self, End()))
 
     def take(self, most: int) -> list[Gain]:
-        """Take what was collected, in its order, up to `most` gains."""
+        """Take what was collected, in its order: gains of up to `most` tokens, and one at least."""
         gains = self.gains
-        if len(gains) <= most:
-            self.gains = []
-            return gains
-        self.gains = gains[most:]
-        return gains[:most]
+        for place, gain in enumerate(gains):
+            most -= len(gain.tokens) or 1
+            if most < 0 and place:
+                self.gains = gains[place:]
+                return gains[:place]
+        self.gains = []
+        return gains
+
+    def fold(self) -> int:
+        """Join gains that have to wait, so that they take little memory; give how many there are then."""
+        rendering, gains = self.rendering, self.gains
+        if rendering is None or len(gains) <= self._fold_at:
+            return len(gains)
+        self.gains = _folded(gains, rendering.render)
+        # Not at every call: each looks through all of them.
+        self._fold_at = max(PUSH, 2 * len(self.gains))
+        return len(self.gains)
+
+    def drop(self) -> None:
+        """Put nothing into words any more."""
+        self.rendering, self.gains = None, []
+
+
+def _folded(gains: Sequence[Gain], render: Render) -> list[Gain]:
+    """Join gains of each choice, as many as are put into words at once."""
+    folded: list[Gain] = []
+    places: dict[int, int] = {}
+    for gain in gains:
+        place = places.get(gain.index)
+        if place is not None and len(folded[place].tokens) + len(gain.tokens) <= PUSH:
+            joined = render.join(folded[place], gain)
+            if joined is not None:
+                folded[place] = joined
+                continue
+        places[gain.index] = len(folded)
+        folded.append(gain)
+    return folded
 
 
 News = deque[tuple[Tray, Gain | End]]

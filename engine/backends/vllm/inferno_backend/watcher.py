@@ -1,23 +1,19 @@
-"""A small process beside a stub: ends it when tritonserver has ended. `python watcher.py TRITONSERVER_PID`.
+"""A small process beside a stub: ends it when tritonserver has ended. `python watcher.py SERVER_FD STUB_FD`.
 
 A thread in the stub can't: a tritonserver that is killed in the middle of a message leaves a lock taken, on which
 the stub waits for ever, holding Python's own lock.
 """
 
-import os
 import select
 import signal
 import sys
 
 
-def watch(server: int) -> None:
-    """Wait for the end of `server` or of this process' parent, the stub; the stub does not outlive the server."""
-    stub_fd = os.pidfd_open(os.getppid())
-    try:
-        server_fd = os.pidfd_open(server)
-    except ProcessLookupError:
-        signal.pidfd_send_signal(stub_fd, signal.SIGKILL)
-        return
+def watch(server_fd: int, stub_fd: int) -> None:
+    """Wait for the end of the server or of the stub, both given as pidfds; the stub does not outlive the server.
+
+    They were opened by the stub: whoever looked for it from here, after it had ended, could take another for it.
+    """
     poller = select.poll()
     poller.register(server_fd, select.POLLIN)
     poller.register(stub_fd, select.POLLIN)
@@ -29,4 +25,4 @@ def watch(server: int) -> None:
 
 
 if __name__ == "__main__":
-    watch(int(sys.argv[1]))
+    watch(*map(int, sys.argv[1:3]))

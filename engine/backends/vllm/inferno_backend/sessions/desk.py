@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -17,18 +17,23 @@ from typing import Any
 from inferno_backend.rendering import PUSH, SLOW_S, failure
 from inferno_backend.seam import Engine
 from inferno_backend.sessions.place import Place
-from inferno_backend.sessions.speaker import SLOW_PUSH, SlowSpeaker, Spoken, speak
+from inferno_backend.sessions.speaker import SlowSpeaker, Spoken, speak
 from inferno_backend.sessions.starter import Starter
 from inferno_backend.tray import End, News, Tray, collect
 from inferno_core.audience import Send
 from inferno_core.errors import EngineFailed, EngineLost, InfernoError
-from inferno_core.hosted import Run
+from inferno_core.hosted import Run, Session
 from inferno_core.hosting import Abort, Effect, Fail, Host, Start
 from inferno_core.records import Usage
 from inferno_core.session import Attach, Commands
 
 POLL_S = 0.1
-"""How often Triton is asked whether workers have gone."""
+"""How often Triton is asked whether workers have gone, and looked what has to wait."""
+MOST_WAITING = 1 << 18
+"""How many gains may wait for a session that is told nothing, or less than it gains: 20 s of 256 generations.
+
+One that can't be joined with others is a token with log-probabilities, and takes up to 6 KB; joined, it is 64 tokens.
+"""
 
 _WAKE_S = 0.05
 _PASS_S = 0.01
@@ -47,11 +52,12 @@ class Desk:
         self._inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._away: set[Tray] = set()
         self._resting: list[Tray] = []
+        self._leaving: list[Place] = []
         self._starter = Starter(engine, self._news, self.stepped)
         self._is_woken = False
         self._has_more = False
         self._closing = False
-        self._ask_at = 0.0
+        self._look_at = 0.0
         self.dismissed = threading.Event()
         self._slow = SlowSpeaker(lambda spoken: self._inbox.put(lambda now: self._said(spoken, now)))
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
@@ -96,7 +102,7 @@ class Desk:
     # The thread
 
     def _run(self) -> None:
-        while not self._closing:
+        while not self._closing or self._leaving:
             try:
                 self._turn()
             except Exception:
@@ -109,7 +115,7 @@ class Desk:
         now = time.monotonic()
         self._hear()
         self._speak(now)
-        self._ask_who_left(now)
+        self._look_around(now)
         stats, host = self._engine.stats, self._host
         host.busy, host.crowded = stats.running, stats.waiting > 0
         host.flush(now)
@@ -117,7 +123,7 @@ class Desk:
         for effect in host.drain():
             self._attend(partial(self._do, effect))
         self._has_more |= self._starter.begin(_BEGIN_S)
-        if host.audience.retiring and not host.audience.places and not host.runs:
+        if host.audience.retiring and not (host.audience.places or host.runs or self._leaving):
             self.dismissed.set()
 
     def _take(self) -> None:
@@ -203,7 +209,7 @@ class Desk:
             self._resting.append(tray)
         else:
             self._away.add(tray)
-            self._slow.take(tray, tray.take(SLOW_PUSH))
+            self._slow.take(tray, tray.take(rendering.render.most))
 
     def _said(self, spoken: Spoken, now: float) -> None:
         """Pass on what was put into words; and if there is no more to come, the end."""
@@ -224,6 +230,7 @@ class Desk:
     def _fail(self, run: Run, error: InfernoError) -> None:
         """What the engine said can't be told."""
         self._starter.abort([run.key])
+        run.words.drop()
         self._end(run, End(error=error))
 
     def _end(self, run: Run, ending: End) -> None:
@@ -234,10 +241,27 @@ class Desk:
         counted = None if used is None else Usage(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
         self._host.end(run, counted, error, None if used is None else used.phases)
 
-    def _ask_who_left(self, now: float) -> None:
-        if now < self._ask_at:
+    def _look_around(self, now: float) -> None:
+        if now < self._look_at:
             return
-        self._ask_at = now + POLL_S
+        self._look_at = now + POLL_S
+        self._bound_what_waits()
+        self._ask_who_left(now)
+
+    def _bound_what_waits(self) -> None:
+        """Fold what is not told; a session that has too much of it loses the youngest of its generations."""
+        waiting: Counter[Session | None] = Counter()
+        for run in self._host.runs.values():
+            tray: Tray | None = run.words
+            if tray is None or not tray.gains:
+                continue
+            waiting[run.session] += tray.fold()
+            if waiting[run.session] > MOST_WAITING and run.ending is None:
+                waiting[run.session] -= len(tray.gains)
+                self._fail(run, EngineLost("Too many of this generation's words waited for its worker; try again."))
+
+    def _ask_who_left(self, now: float) -> None:
+        self._leaving = [place for place in self._leaving if not place.leave()]
         for place in self._host.audience.places:
             if place.is_cancelled():
                 self._host.left(place, now)
@@ -247,6 +271,7 @@ class Desk:
             case Send():
                 if not effect.place.send(effect.messages, final=effect.final):
                     self._host.left(effect.place, now)
+                    self._leaving += [effect.place] * effect.final
             case Start():
                 self._starter.add(effect.run, effect.submit)
             case Abort():

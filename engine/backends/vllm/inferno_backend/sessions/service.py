@@ -75,6 +75,8 @@ class Service:
         except ConnectionRefusedError:
             # At its end Triton closes this port first. One refusal may be something else.
             self._refusals += 1
+            # Else http.client takes this request for under way, and refuses the next one itself.
+            self._connection.close()
         except (OSError, http.client.HTTPException):
             # Late is not gone: it may be busy.
             self._connection.close()

@@ -9,9 +9,6 @@ from inferno_backend.seam import Gain
 from inferno_backend.tray import Tray
 from inferno_core.errors import InfernoError
 
-SLOW_PUSH = 4096
-"""How many gains a slow generation is given at once."""
-
 
 class Spoken(NamedTuple):
     """What came of a turn of a generation: words, and the failure to find some."""
@@ -23,10 +20,11 @@ class Spoken(NamedTuple):
 
 def speak(tray: Tray, gains: Sequence[Gain]) -> Spoken:
     """Put gains into words."""
-    if tray.rendering is None or not gains:
+    rendering = tray.rendering
+    if rendering is None or not gains:
         return Spoken(tray, ())
     try:
-        return Spoken(tray, tray.rendering.push(gains))
+        return Spoken(tray, rendering.push(gains))
     except InfernoError as error:
         return Spoken(tray, (), error)
 

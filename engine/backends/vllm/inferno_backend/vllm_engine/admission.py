@@ -3,13 +3,13 @@
 Whatever is refused is refused here, before a word was said.
 """
 
-import asyncio
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferno_backend import grammars
 from inferno_backend.refusal import check_allowance
 from inferno_backend.seam import Choice, Gain, OpenAICall, Render, StockCall
 from inferno_backend.vllm_engine import compat, past
@@ -17,14 +17,13 @@ from inferno_backend.vllm_engine.core import Core
 from inferno_backend.vllm_engine.lane import Lane
 from inferno_backend.vllm_engine.past import Past
 from inferno_backend.vllm_engine.render import ChoiceRender, DeltaRender, numbered
+from inferno_backend.vllm_engine.replays import Replays
 from inferno_backend.vllm_engine.run import ChoiceSeat, Run
 from inferno_backend.vllm_engine.serving import Asked, Serving
 from inferno_core.errors import EngineFailed, InvalidRequest
 
 _MOST_CHOICES = 128
 _SEEDS = 1 << 63
-# What makes the engine follow a grammar.
-_GRAMMARS = ("response_format", "structured_outputs", "tools")
 
 
 @dataclass(slots=True)
@@ -41,9 +40,10 @@ class Admitted:
 class Admission:
     """Admits calls, in the event loop in which `serving` was opened."""
 
-    def __init__(self, core: Core, serving: Serving) -> None:
+    def __init__(self, core: Core, serving: Serving, replays: Replays) -> None:
         self._core = core
         self._serving = serving
+        self._replays = replays
         self._numbers = itertools.count()
 
     async def admit(self, run: Run) -> Admitted:
@@ -52,8 +52,10 @@ class Admission:
         Raises InfernoError, and whatever vLLM does.
         """
         if isinstance(run.call, StockCall):
+            grammars.check(run.call.sampling)
             return await self._stock(run, run.call)
         assert isinstance(run.call, OpenAICall)
+        grammars.check(run.call.body)
         return await self._openai(run, run.call)
 
     async def _openai(self, run: Run, call: OpenAICall) -> Admitted:
@@ -63,7 +65,8 @@ class Admission:
         pasts = past.of(call.accepted, len(bodies) * n, self._core.vocabulary)
         lanes: list[Lane] = []
         opening: list[Choice] = []
-        admitted = Admitted(ChoiceRender(lanes, n, opening, chat=call.surface == "chat"))
+        logprobs = call.body.get("logprobs") not in (None, False)
+        admitted = Admitted(ChoiceRender(lanes, n, opening, chat=call.surface == "chat", logprobs=logprobs))
         for body in bodies:
             indices = range(len(lanes) * n, (len(lanes) + 1) * n)
             lane, seats = await self._lane(run, call, body, indices, pasts)
@@ -93,11 +96,12 @@ class Admission:
 
     def _request(self, id: str, asked: Asked, body: Mapping[str, Any], priority: int) -> compat.EngineCoreRequest:
         """Make the engine's request. Here vLLM finds a grammar that can't be, without saying where it stands."""
+        adapter = self._core.adapter(body)
         try:
-            request = self._core.request(id, asked.prompt, asked.params, priority, **asked.more)
+            request = self._core.request(id, asked.prompt, asked.params, priority, lora_request=adapter)
         except Exception as error:
             known = self._core.error(error, body)
-            field = next((name for name in _GRAMMARS if body.get(name)), None)
+            field = next((name for name in grammars.FIELDS if body.get(name)), None)
             if asked.params.structured_outputs is None or field is None or known.param or known.status >= 500:
                 raise
             raise InvalidRequest(f"{field} holds no grammar that can be followed; mend it.", param=field) from error
@@ -112,8 +116,8 @@ class Admission:
             return
         end = None
         if mine.tokens:
-            end = await asyncio.to_thread(
-                past.replay, self._core, lane, seat.request, mine, seat.index, seat.place, opened
+            end = await self._replays.run(
+                past.replay(self._core, lane, seat.request, mine, seat.index, seat.place, opened)
             )
         if end is None:
             admitted.seats.append(seat)
@@ -121,13 +125,15 @@ class Admission:
             admitted.told.append(end)
 
     async def _stock(self, run: Run, call: StockCall) -> Admitted:
+        adapter = self._core.adapter(call.sampling)
         params = compat.stock_parameters(call.sampling, call.stream)
         prompt = await self._core.prompt(call.prompt)
         id = f"{call.id}.{next(self._numbers)}"
-        request = self._core.request(id, prompt, params, call.priority)
+        request = self._core.request(id, prompt, params, call.priority, lora_request=adapter)
         seed = _seed(params)
         seats = [_seat(run, request, index, index, seed, ()) for index in range(choices(call.sampling))]
-        return Admitted(DeltaRender(), seats, prompt_tokens=len(request.prompt_token_ids))
+        render = DeltaRender(logprobs=params.logprobs is not None)
+        return Admitted(render, seats, prompt_tokens=len(request.prompt_token_ids))
 
 
 def choices(asked: Mapping[str, Any]) -> int:
@@ -135,7 +141,7 @@ def choices(asked: Mapping[str, Any]) -> int:
     n = asked.get("n")
     try:
         number = 1 if n is None else int(n)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0
     if not 1 <= number <= _MOST_CHOICES:
         raise InvalidRequest(f"n must be a number from 1 to {_MOST_CHOICES}.", param="n")

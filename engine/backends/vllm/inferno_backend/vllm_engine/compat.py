@@ -1,12 +1,13 @@
 """Everything that differs, or may differ, between versions of vLLM: where its parts are, how they are made and asked.
 
-Run with 0.32.0; docs/engine.md says what is known of others. Only this module and the subclasses that go on from
-tokens (`scheduler`, `worker`, `output`) import vLLM.
+Run with 0.32.0; docs/engine.md says what is known of others. Only this module, the subclasses that go on from tokens
+(`scheduler`, `worker`, `output`) and that which adds adapters on a CPU (`adapted`) import vLLM.
 """
 
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from vllm.entrypoints.pooling.embed.protocol import EmbeddingRequest
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.exception_handling.error_response import create_error_response
 from vllm.logprobs import Logprob
+from vllm.lora.request import LoRARequest
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.platforms import current_platform
 from vllm.renderers import renderer_from_config
@@ -38,6 +40,7 @@ from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 from vllm.v1.engine.input_processor import InputProcessor
 from vllm.v1.executor import Executor
 
+from inferno_backend.lora import FIELD
 from inferno_backend.refusal import misfit, refusal
 from inferno_backend.vllm_engine.accepted import KEY
 from inferno_backend.vllm_engine.output import ResumingOutputProcessor
@@ -93,6 +96,11 @@ def engine_config(arguments: Mapping[str, Any]) -> Any:
     return AsyncEngineArgs(**chosen).create_engine_config(UsageContext.ENGINE_CONTEXT)
 
 
+def adapters(folders: Mapping[str, Path]) -> dict[str, LoRARequest]:
+    """Make of each adapter's folder what a request of the engine names it by."""
+    return {name: LoRARequest(name, number, str(folder)) for number, (name, folder) in enumerate(folders.items(), 1)}
+
+
 def core_client(config: Any, renderer: Any) -> AsyncMPClient:
     """Start the engine's core in a process of its own; blocks until its weights are loaded."""
     # The scheduler's statistics come with each step only if they are asked for here.
@@ -109,12 +117,15 @@ def openai_request(surface: str, body: Mapping[str, Any]) -> Any:
 
 
 def stock_parameters(sampling: Mapping[str, Any], stream: bool) -> SamplingParams:
-    """Read sampling parameters, numbers in strings included, as the stock backend does. Raises InfernoError."""
-    unknown = sorted(set(sampling) - _STOCK_FIELDS)
+    """Read sampling parameters, numbers in strings included, as the stock backend does. Raises InfernoError.
+
+    `lora_name`, which stands among them, is no concern of this.
+    """
+    unknown = sorted(set(sampling) - _STOCK_FIELDS - {FIELD})
     if unknown:
         raise InvalidRequest(f"Sampling parameter {unknown[0]} is not known here.", param=unknown[0])
     # Choices are requests of their own; vLLM would refuse several at temperature 0.
-    asked = {key: value for key, value in sampling.items() if key != "n"}
+    asked = {key: value for key, value in sampling.items() if key not in ("n", FIELD)}
     try:
         params = msgspec.convert(asked, SamplingParams, strict=False)
     except ValueError as error:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inferno_backend import machine
+from inferno_backend import lora, machine
 from inferno_backend.refusal import refusal
 from inferno_backend.vllm_engine import compat
 from inferno_core.errors import EngineFailed, InfernoError
 
 _SHUTDOWN_S = 1.0
+_LORAS_A_STEP = 8
 _KV_CACHE_SIZES = ("kv_cache_memory_bytes", "num_gpu_blocks_override", "gpu_memory_utilization")
 _GOES_ON = {
     "scheduler_cls": "inferno_backend.vllm_engine.scheduler.ResumingScheduler",
@@ -28,14 +29,16 @@ _OURS: Mapping[str, Any] = _GOES_ON | {
 class Core:
     """Makes requests of rendered prompts, and knows what the core can do. `served`: arguments of the serving layer.
 
-    `goes_on` says whether it can go on from tokens, `preemption` which type of event tells of one.
+    `goes_on` says whether it can go on from tokens, `preemption` which type of event tells of one. `adapters` are
+    LoRA's, by name; None where they are off.
     """
 
-    def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, arguments: Mapping[str, Any], adapters: Mapping[str, Path] | None = None) -> None:
         """Start it; blocks until its weights are loaded. Raises ValueError for an argument that is unknown."""
         self.name = name
         self.preemption = int(compat.PREEMPTED)
-        arguments = _complete(arguments)
+        arguments = _complete(arguments, len(adapters or ()))
+        self.adapters = None if adapters is None else compat.adapters(adapters)
         self.served = compat.served_arguments(name, arguments)
         self.config = compat.engine_config(arguments)
         # The engine applies a grammar where its own reasoning parser says so: both must have the same one.
@@ -54,8 +57,20 @@ class Core:
         self.tasks: tuple[str, ...] = ()
 
     async def settle(self) -> None:
-        """Ask the core what it can do; comes before any request."""
+        """Ask the core what it can do, and have it load all adapters; comes before any request.
+
+        One that it can't load would end the whole engine at the first request for it. Raises ValueError that names it.
+        """
         self.tasks = await self.client.get_supported_tasks_async()
+        for name, adapter in (self.adapters or {}).items():
+            try:
+                await self.client.add_lora_async(adapter)
+            except Exception as error:
+                raise ValueError(f"multi_lora.json: adapter {name!r} can't be loaded: {error}") from error
+
+    def adapter(self, asked: Mapping[str, Any]) -> Any:
+        """Give the adapter that a call asks for, or None. Raises InvalidRequest."""
+        return lora.pick(asked, self.adapters)
 
     async def ping(self) -> None:
         """Return once the core has answered, which it does between two steps."""
@@ -116,9 +131,14 @@ class Core:
         return refusal(status, said, error.get("param"), asked, self.context)
 
 
-def _complete(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(arguments: Mapping[str, Any], adapters: int) -> dict[str, Any]:
     """Fill in what model.json leaves open."""
     complete = dict(_OURS) | dict(arguments)
     if compat.is_cpu() and not any(key in arguments for key in _KV_CACHE_SIZES):
         complete["kv_cache_memory_bytes"] = machine.kv_cache_bytes(Path(str(arguments.get("model", ""))))
+    if adapters:
+        # By vLLM's default, whoever asks for another adapter than is in use waits for as long as that is asked for.
+        held = complete.setdefault("max_loras", min(adapters, _LORAS_A_STEP))
+        # What is in memory need not be read again later, when its folder may have gone: that would end the engine.
+        complete.setdefault("max_cpu_loras", max(adapters, held))
     return complete

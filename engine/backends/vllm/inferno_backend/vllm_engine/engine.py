@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -15,7 +16,9 @@ from inferno_backend.seam import Call, OpenAICall, Reply, Stats
 from inferno_backend.vllm_engine import vectors
 from inferno_backend.vllm_engine.admission import Admission
 from inferno_backend.vllm_engine.core import Core
+from inferno_backend.vllm_engine.replays import Replays
 from inferno_backend.vllm_engine.run import Run
+from inferno_backend.vllm_engine.runs import Runs
 from inferno_backend.vllm_engine.serving import Serving
 from inferno_backend.vllm_engine.steps import Steps
 from inferno_backend.vllm_engine.warm_up import warm_up
@@ -26,26 +29,31 @@ _CLOSE_S = 5.0
 
 
 class VllmEngine:
-    """vLLM, with the keyword arguments of its engine and serving layer as in model.json."""
+    """vLLM, with the keyword arguments of its engine and serving layer as in model.json.
 
-    def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
+    `adapters` are the folders of LoRA's by name; None where they are off.
+    """
+
+    def __init__(self, name: str, arguments: Mapping[str, Any], adapters: Mapping[str, Path] | None = None) -> None:
         """Start it; blocks until it can generate. Raises ValueError for a wrong argument, and whatever vLLM does."""
         self.stats = Stats()
         self.tasks: Sequence[str] = ()
-        self._runs: dict[str, Run] = {}
+        self._runs = Runs()
         self._waits: dict[Run, asyncio.Task[None]] = {}
+        self._replays = Replays()
         self._front = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._front.run_forever, name="engine-front", daemon=True)
-        self._core = Core(name, arguments)
+        self._core = Core(name, arguments, adapters)
         self._steps = Steps(self._core, self.stats)
         self.slots, self.context = self._core.slots, self._core.context
         try:
             self._steps.begin()
             self._thread.start()
             self._serving = self._wait(Serving.open(self._core))
-            self._admission = Admission(self._core, self._serving)
+            self._admission = Admission(self._core, self._serving, self._replays)
             self.tasks = self._serving.surfaces
-            self.tasks = warm_up(self, tools=self._core.served.tool_call_parser is not None)
+            tools, adapters = self._core.served.tool_call_parser is not None, self._core.adapters
+            self.tasks = warm_up(self, tools=tools, adapter=next(iter(adapters or ()), None))
             # What nobody asked for does not count.
             self.stats = Stats(last_step=self.stats.last_step)
             self._steps.count_into(self.stats)
@@ -60,18 +68,17 @@ class VllmEngine:
     def start(self, call: Call, reply: Reply) -> None:
         """Begin a generation. An older one of the same id is dropped, as if it had been cancelled."""
         self.cancel((call.id,))
-        run = self._runs[call.id] = Run(call, reply, self._forget)
+        run = Run(call, reply, self._forget)
+        self._runs.add(run)
         self._front.call_soon_threadsafe(self._begin, run)
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Abort generations, running or waiting."""
         seats: list[str] = []
-        for id in ids:
-            run = self._runs.pop(id, None)
-            if run is not None:
-                run.drop()
-                seats += run.ids
-                self._front.call_soon_threadsafe(self._let_go, run)
+        for run in self._runs.take(ids):
+            run.drop()
+            seats += run.ids
+            self._front.call_soon_threadsafe(self._let_go, run)
         if seats:
             self._steps.abort(seats)
 
@@ -82,8 +89,9 @@ class VllmEngine:
 
     def close(self) -> None:
         """Stop, and end every process and thread of the engine."""
-        for run in list(self._runs.values()):
+        for run in self._runs.all():
             run.drop()
+        self._replays.close()
         self._steps.close()
         self._core.close()
         if self._thread.is_alive():
@@ -139,7 +147,6 @@ class VllmEngine:
 
     def _forget(self, run: Run) -> None:
         """Let go of a run that has ended; of one that failed, choices may still be running."""
-        if self._runs.get(run.call.id) is run:
-            del self._runs[run.call.id]
+        self._runs.forget(run)
         if run.failed and run.ids:
             self._steps.abort(run.ids)

@@ -4,7 +4,7 @@ The engine gets the tokens with its request. Here the serving layer is brought t
 it is pushed the same tokens with the same boundaries, and its words are dropped, since they were said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,11 +38,13 @@ def of(accepted: Sequence[Piece], choices: int, vocabulary: int) -> list[Past]:
     return pasts
 
 
-def replay(core: Core, lane: Lane, request: Any, past: Past, index: int, place: int, opened: int) -> Gain | None:
+def replay(
+    core: Core, lane: Lane, request: Any, past: Past, index: int, place: int, opened: int
+) -> Generator[None, None, Gain | None]:
     """Bring a lane to where it was with a choice. Gives the choice's end, if it was reached without being said.
 
     `opened` is how many choice objects without tokens it begins with. Takes as long as its parsers do: no thing for an
-    event loop.
+    event loop. So it pauses after each piece.
     """
     if past.finished or not past.tokens:
         return None
@@ -56,6 +58,7 @@ def replay(core: Core, lane: Lane, request: Any, past: Past, index: int, place: 
             more["logprobs"] = compat.unknown_logprobs(core.renderer, piece.tokens)
         words = text.get_next_output_text(stop is not None, True)
         lane.push(compat.output(request, place, piece.tokens, words, **more))
+        yield
     reason = ("stop", stop) if stop else _end(request, past.tokens, core.context)
     if reason is None:
         return None

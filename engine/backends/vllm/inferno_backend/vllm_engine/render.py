@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from inferno_backend.seam import Choice, Delta, Gain
+from inferno_backend.seam import FEW_TOKENS, MOST_TOKENS, Choice, Delta, Gain
 from inferno_backend.vllm_engine.lane import Lane
 
 
@@ -22,10 +22,27 @@ class _Ended(msgspec.Struct):
 _ended = msgspec.json.Decoder(_Ended)
 
 
-class ChoiceRender:
+class _Joining:
+    """What is alike for all that tokens are told of. With `logprobs` these are told with each."""
+
+    def __init__(self, *, logprobs: bool = False) -> None:
+        self.most = FEW_TOKENS if logprobs else MOST_TOKENS
+
+    def join(self, gain: Gain, following: Gain) -> Gain | None:
+        """Make one of two outputs; log-probabilities would take as much as before."""
+        if self.most == FEW_TOKENS:
+            return None
+        gain.raw.add(following.raw, aggregate=True)
+        return Gain(gain.index, gain.raw.outputs[0].token_ids, gain.raw, following.finish)
+
+
+class ChoiceRender(_Joining):
     """Makes OpenAI's choice objects: choice `i` is the `i % n`th of lane `i // n`. `opening` comes first of all."""
 
-    def __init__(self, lanes: Sequence[Lane], n: int, opening: list[Choice], *, chat: bool) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], n: int, opening: list[Choice], *, chat: bool, logprobs: bool = False
+    ) -> None:
+        super().__init__(logprobs=logprobs)
         self._lanes = lanes
         self._n = n
         self._opening = opening
@@ -47,7 +64,7 @@ class ChoiceRender:
         return Choice(index, gained.token_ids, body, finish)
 
 
-class DeltaRender:
+class DeltaRender(_Joining):
     """Makes what the stock contract tells."""
 
     def __call__(self, gains: Sequence[Gain]) -> list[Delta]:
@@ -58,9 +75,14 @@ class DeltaRender:
 class VectorRender:
     """Gives embeddings, which come as they are told."""
 
+    most = FEW_TOKENS
+
     def __call__(self, gains: Sequence[Gain]) -> list[Choice]:
         """Give what there is to be said."""
         return [Choice(gain.index, gain.tokens, gain.raw, gain.finish) for gain in gains]
+
+    def join(self, gain: Gain, following: Gain) -> None:
+        """Keep them apart."""
 
 
 def merged(gains: Sequence[Gain]) -> dict[int, Any]:

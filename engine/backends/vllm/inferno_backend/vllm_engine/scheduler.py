@@ -4,6 +4,9 @@ They never join its prompt, so that whatever counts or reads output (limits, pen
 would have been. vLLM computes prompt and output alike when it takes a preempted request up again; this leads there.
 """
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from vllm.config import VllmConfig
@@ -13,6 +16,10 @@ from vllm.v1.request import Request, RequestStatus
 
 from inferno_backend.vllm_engine.accepted import accepted_of
 
+# How many grammars are compiled at once; vLLM has a thread for every two cores, where cheap ones wait for dear ones.
+_COMPILERS = 8
+_LEAST_URGENT = 19
+
 
 class ResumingScheduler(Scheduler):
     """The scheduler of an engine that goes on from tokens; made for asynchronous scheduling where that is on."""
@@ -21,6 +28,11 @@ class ResumingScheduler(Scheduler):
         """Choose between vLLM's two schedulers, as it does itself when none is named."""
         chosen = _Asynchronous if vllm_config.scheduler_config.async_scheduling else cls
         return super().__new__(chosen)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if hasattr(self.structured_output_manager, "executor"):
+            self.structured_output_manager.executor = ThreadPoolExecutor(_COMPILERS, "compiler", _step_back)
 
     def add_request(self, request: Request) -> None:
         """Queue a request, with its accepted tokens as output. Where a grammar must read them, they wait for it."""
@@ -57,3 +69,8 @@ class ResumingScheduler(Scheduler):
 
 class _Asynchronous(ResumingScheduler, AsyncScheduler):
     """The same on top of the scheduler that works a step ahead."""
+
+
+def _step_back() -> None:
+    """Let this thread, and those that it starts, compute only what steps leave over: a grammar may take a minute."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LEAST_URGENT)

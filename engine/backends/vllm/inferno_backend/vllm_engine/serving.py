@@ -42,11 +42,10 @@ Encode = Callable[[Any, Any], Awaitable[Any]]
 
 @dataclass(slots=True)
 class Asked:
-    """What the serving layer asked its engine for: a rendered prompt, parameters, and more for vLLM's request."""
+    """What the serving layer asked its engine for: a rendered prompt and parameters, those of reasoning apart."""
 
     prompt: Any
     params: compat.SamplingParams
-    more: dict[str, Any]
     reasoning: dict[str, Any]
     feed: Feed
 
@@ -140,14 +139,13 @@ class _Client:
         sampling_params: Any,
         request_id: str,
         *,
-        lora_request: Any = None,
         reasoning_ended: bool | None = None,
         reasoning_parser_kwargs: dict[str, Any] | None = None,
         **_: Any,
     ) -> Feed:
         reasoning = {"reasoning_ended": reasoning_ended, "reasoning_parser_kwargs": reasoning_parser_kwargs}
         feed = Feed()
-        _asked.get().append(Asked(prompt, sampling_params, {"lora_request": lora_request}, reasoning, feed))
+        _asked.get().append(Asked(prompt, sampling_params, reasoning, feed))
         return feed
 
     async def encode(self, prompt: Any, pooling_params: Any, request_id: str, **_: Any) -> AsyncGenerator[Any, None]:

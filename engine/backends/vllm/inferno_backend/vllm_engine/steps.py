@@ -27,11 +27,11 @@ DEAD = "The engine's core process ended, or can't be reached any more; load the 
 class Steps:
     """Tells seats what they gained in each step, and `stepped` that it is over.
 
-    `dead` is None until the core is gone: all seats fail then.
+    Whatever goes wrong with one of them ends its generation alone.
     """
 
     def __init__(self, core: "Core", stats: Stats) -> None:
-        self.dead: str | None = None
+        self._dead: str | None = None
         self.stepped: Callable[[], None] = _nobody
         self._core = core
         self._stats = stats
@@ -40,6 +40,11 @@ class Steps:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine-steps", daemon=True)
+
+    @property
+    def dead(self) -> str | None:
+        """None until the core is gone: all seats fail then. Its client knows that a while before its outputs end."""
+        return self._dead or (DEAD if self._core.errored else None)
 
     def begin(self) -> None:
         """Begin to step; returns when the core has told what it can do."""
@@ -63,7 +68,7 @@ class Steps:
 
     def close(self) -> None:
         """Stop stepping; the core's processes are not touched."""
-        self.dead = self.dead or "The model is being unloaded."
+        self._dead = self.dead or "The model is being unloaded."
         if self._thread.is_alive():
             self._call(self._stop)
             self._thread.join(_CLOSE_S)
@@ -134,7 +139,7 @@ class Steps:
             if seat is None:
                 continue
             self._tally.output(seat, output)
-            told = seat.take(output) or told
+            told = self._give(seat, output) or told
             if output.finished:
                 del self._seats[output.request_id]
         self._tally.end()
@@ -142,6 +147,15 @@ class Steps:
             self.stepped()
         ended_by_words: list[str] = processed.reqs_to_abort
         return ended_by_words
+
+    def _give(self, seat: Seat, output: Any) -> bool:
+        try:
+            return seat.take(output)
+        except Exception:
+            _log.exception("A generation failed at what the engine said.")
+            self.abort([seat.id])
+            self._fail([seat])
+            return False
 
     async def _pings(self) -> None:
         """Renew the time of the last step while no step ends; a core that hangs does not answer."""
@@ -158,13 +172,17 @@ class Steps:
             self._stats.last_step = time.monotonic()
 
     def _die(self) -> None:
-        self.dead = DEAD
+        self._dead = DEAD
         seats, self._seats = list(self._seats.values()), {}
         self._fail(seats)
 
     def _fail(self, seats: Sequence[Seat]) -> None:
         for seat in seats:
-            seat.fail(EngineFailed("The engine stopped while it worked on this request; try again."))
+            try:
+                seat.fail(EngineFailed("The engine stopped while it worked on this request; try again."))
+            except Exception:
+                # All others have to hear of it too.
+                _log.exception("A generation could not be told that it failed.")
         self.stepped()
 
 

@@ -19,9 +19,10 @@ _numbers = itertools.count()
 
 async def tell(core: "Core", serving: "Serving", steps: Steps, run: Run, call: OpenAICall) -> None:
     """Have the embeddings of a call, and tell them. Raises InfernoError, and whatever vLLM does."""
+    adapter = core.adapter(call.body)
 
     async def encode(prompt: Any, params: Any) -> Any:
-        request = core.request(f"{call.id}.v{next(_numbers)}", prompt, params, call.priority)
+        request = core.request(f"{call.id}.v{next(_numbers)}", prompt, params, call.priority, lora_request=adapter)
         seat = _VectorSeat(run, request)
         run.ids.append(seat.id)
         steps.submit([seat])

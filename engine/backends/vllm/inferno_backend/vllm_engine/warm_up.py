@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from inferno_backend import lora
 from inferno_backend.seam import Engine, Gain, OpenAICall, Render, Usage
 from inferno_core.errors import InfernoError, InvalidRequest
 
@@ -19,10 +20,13 @@ _CHAT: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "ma
 _COMPLETION: Mapping[str, Any] = {"prompt": "Hi", "max_tokens": 4, "seed": 1}
 
 
-def warm_up(engine: Engine, *, tools: bool) -> tuple[str, ...]:
-    """Ask for everything at once; gives the surfaces that work. Raises RuntimeError if the engine fails."""
+def warm_up(engine: Engine, *, tools: bool, adapter: str | None = None) -> tuple[str, ...]:
+    """Ask for everything at once; gives the surfaces that work. Raises RuntimeError if the engine fails.
+
+    `adapter` names one of LoRA's, where there are any.
+    """
     began_s = time.monotonic()
-    ears = [(surface, _Ear(engine, surface, body)) for surface, body in _bodies(engine, tools=tools)]
+    ears = [(surface, _Ear(engine, surface, body)) for surface, body in _bodies(engine, tools, adapter)]
     plain = dict(reversed(ears))
     refused: set[str] = set()
     for surface, ear in ears:
@@ -37,13 +41,15 @@ def warm_up(engine: Engine, *, tools: bool) -> tuple[str, ...]:
     return tuple(surface for surface in engine.tasks if surface not in refused)
 
 
-def _bodies(engine: Engine, *, tools: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _bodies(engine: Engine, tools: bool, adapter: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Give what to ask for, the plainest of each surface first."""
     if "embedding" in engine.tasks:
-        yield "embedding", {"input": "Hi"}
+        yield "embedding", {"input": "Hi", lora.FIELD: adapter}
     if "completion" in engine.tasks:
         yield "completion", _COMPLETION
         yield "completion", {**_COMPLETION, "prompt": [1] * min(_LONG_TOKENS, engine.context // 2), "temperature": 0}
+        if adapter is not None:
+            yield "completion", {**_COMPLETION, lora.FIELD: adapter}
         yield "completion", {**_COMPLETION, "logprobs": 1, "presence_penalty": 0.1, "min_p": 0.01}
         yield "completion", {**_COMPLETION, "top_p": 0.9, "top_k": 8, "structured_outputs": {"regex": "[a-z]+"}}
     if "chat" in engine.tasks:

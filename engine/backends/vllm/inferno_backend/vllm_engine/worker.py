@@ -18,6 +18,9 @@ from inferno_backend.vllm_engine.accepted import accepted_of
 from inferno_backend.vllm_engine.noise import noise_seed
 from inferno_backend.vllm_engine.thinking import catch_up, drop_strays
 
+# vLLM's platforms name by this what adds adapters to a layer.
+_ADAPTED = "inferno_backend.vllm_engine.adapted.RowsByAdapter"
+
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
 else:
@@ -25,11 +28,13 @@ else:
 
 
 class ResumingWorker(PlatformWorker):
-    """The platform's worker, whose model runner goes on from tokens."""
+    """The platform's worker, whose model runner goes on from tokens, and whose adapters stay in their rows."""
 
     def init_device(self) -> None:
         """Make the model runner."""
         super().init_device()
+        if current_platform.is_cpu():
+            current_platform.get_punica_wrapper = lambda: _ADAPTED
         if not self.use_v2_model_runner:
             _Sampling(self.model_runner)
 
