@@ -196,7 +196,7 @@ class ChatChunk(Struct, frozen=True, kw_only=True):
     system_fingerprint: str | None = None
     choices: list[ChatChunkChoice]
     token_index: int | None
-    usage: TokenCounts | None = None
+    usage: TokenCounts | UnsetType | None = UNSET
 
 
 class TextChunk(Struct, frozen=True, kw_only=True):
@@ -209,7 +209,7 @@ class TextChunk(Struct, frozen=True, kw_only=True):
     system_fingerprint: str | None = None
     choices: list[TextChoice]
     token_index: int | None
-    usage: TokenCounts | None = None
+    usage: TokenCounts | UnsetType | None = UNSET
 
 
 class ModelCard(Struct, frozen=True, kw_only=True):

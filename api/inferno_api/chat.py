@@ -62,10 +62,10 @@ class ChatBody(Sampling, kw_only=True, omit_defaults=True):
     service_tier: Literal["auto", "default"] | None = None
     verbosity: Literal["medium"] | None = None
 
-    # Refused, each by the reason that `refused` gives.
+    # Known, and refused: `refused` says why.
     audio: None = None
     chat_template: None = None
-    echo: bool | None = None
+    echo: Annotated[bool | None, Meta(description="Refused if true: it belongs to plain completions.")] = None
     function_call: Literal["none", "auto"] | None = None
     functions: Annotated[list[None], Meta(max_length=0)] | None = None
     media_io_kwargs: None = None
@@ -76,7 +76,9 @@ class ChatBody(Sampling, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_flags(self, "echo", "return_prompt_text")
+        refuse_flags(self, "return_prompt_text")
+        if self.echo:
+            raise Fault("echo", "it belongs to plain completions; leave it out")
         if self.top_logprobs and not self.logprobs:
             raise Fault("top_logprobs", "it is only allowed with `logprobs`: true")
         if self.continue_final_message and self.add_generation_prompt:

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from inferno_api import texts
 from inferno_api.asked import Asked
-from inferno_api.limits import MAX_INPUTS
+from inferno_api.limits import MAX_DIMENSIONS, MAX_INPUTS
 from inferno_api.texts import Texts
 
 
@@ -14,11 +14,11 @@ class EmbeddingBody(Asked, kw_only=True, omit_defaults=True):
     """Texts whose meaning is asked for as vectors, one for each."""
 
     input: Texts
-    dimensions: Annotated[int, Meta(ge=1, le=1 << 16)] | None = None
+    dimensions: Annotated[int, Meta(ge=1, le=MAX_DIMENSIONS)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
     use_activation: bool | None = None
 
-    # Refused, each by the reason that `refused` gives.
+    # Known, and refused: `refused` says why.
     embed_dtype: Literal["float32"] | None = None
     endianness: Literal["native", "little"] | None = None
     mm_processor_kwargs: None = None

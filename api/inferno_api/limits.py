@@ -12,6 +12,9 @@ MAX_CHOICES = 128
 MAX_INPUTS = 2048
 """Texts that one request has embedded."""
 
+MAX_DIMENSIONS = 1 << 16
+"""Numbers that each embedding is asked to have."""
+
 MAX_TOKENS = 2**31 - 1
 """Largest number of tokens, and largest token id, that can be written down; a model's context is far less."""
 
@@ -24,6 +27,9 @@ MAX_TOKEN_IDS = 1024
 """Entries of `logit_bias` and `allowed_token_ids`."""
 
 MAX_LOGPROBS = 20
+MAX_PATTERN = 1024
+"""Sizes and counts of `repetition_detection`: an engine compares as much at each token."""
+
 MAX_MESSAGES = 2048
 MAX_PARTS = 1024
 """Parts of one message."""

@@ -20,7 +20,6 @@ REFUSED: Mapping[str, str] = {
     "audio": "no model here speaks",
     "chat_template": _TEMPLATE,
     "ec_transfer_params": _TRANSFER,
-    "echo": "`continue_final_message` lets an answer go on from what was said",
     "embed_dtype": "vectors are told as 32-bit floats",
     "endianness": "vectors are told in little-endian order",
     "function_call": "`tool_choice` is its newer form",

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from inferno_api import formats
 from inferno_api.fault import Fault
 from inferno_api.formats import ResponseFormat, StructuredOutputs
-from inferno_api.limits import MAX_CHOICES, MAX_STOP_CHARS, MAX_STOPS, MAX_TOKEN_IDS, MAX_TOKENS, MAX_WORDS
+from inferno_api.limits import MAX_CHOICES, MAX_PATTERN, MAX_STOP_CHARS, MAX_STOPS, MAX_TOKEN_IDS, MAX_TOKENS, MAX_WORDS
 from inferno_api.refused import Refusing, refuse_flags
 from inferno_api.texts import TokenId
 
@@ -34,9 +34,9 @@ class StreamOptions(Struct, frozen=True, omit_defaults=True):
 class RepetitionDetection(Struct, frozen=True, omit_defaults=True):
     """When an answer that repeats itself is ended: after `min_count` times the same tokens, so many at once."""
 
-    max_pattern_size: Annotated[int, Meta(ge=0, le=1024)] = 0
-    min_pattern_size: Annotated[int, Meta(ge=0, le=1024)] = 0
-    min_count: Annotated[int, Meta(ge=0, le=1024)] = 0
+    max_pattern_size: Annotated[int, Meta(ge=0, le=MAX_PATTERN)] = 0
+    min_pattern_size: Annotated[int, Meta(ge=0, le=MAX_PATTERN)] = 0
+    min_count: Annotated[int, Meta(ge=0, le=MAX_PATTERN)] = 0
 
     def __post_init__(self) -> None:
         if self.min_pattern_size > self.max_pattern_size:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-import httptools
 from starlette.types import ASGIApp, Scope
 from uvicorn import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
@@ -24,8 +23,8 @@ from uvicorn.server import ServerState
 from inferno_api import failures
 from inferno_api.keepalive import Ticker
 from inferno_api.outlet import EXTENSION
+from inferno_api.request_parser import Early, RequestLine, RequestParser
 from inferno_api.turn import Turn, head
-from inferno_api.wire_limits import Intake, Overhead
 from inferno_core.errors import InfernoError, InvalidRequest, RequestTimeout, Unavailable
 from inferno_core.settings import ApiSettings
 
@@ -46,10 +45,6 @@ _UNSENT_BYTES = 128 << 10
 _log = logging.getLogger("inferno_api")
 
 OnRefusal = Callable[[InfernoError], None]
-
-
-class _Early(Exception):
-    """The next request came before this one was answered."""
 
 
 class Wire(asyncio.Protocol):
@@ -75,12 +70,10 @@ class Wire(asyncio.Protocol):
         self._settings = settings
         self._ticker = ticker
         self._on_refusal = on_refusal
-        self._parser = httptools.HttpRequestParser(self)
-        self._intake: Intake | None = Intake()
-        self._overhead = Overhead()
+        self._parser = RequestParser(self)
         self._turn: Turn | None = None
         self._is_deaf = self._is_stopping = False
-        self._dropped_bytes = self._body_bytes = 0
+        self._dropped_bytes = 0
         self._due = 0.0
 
     # The transport's calls.
@@ -105,12 +98,8 @@ class Wire(asyncio.Protocol):
             self._drop(len(data))
             return
         try:
-            self._parse(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._decline(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            self._misheard(error.__context__)
-        except InfernoError as error:
+            self._parser.feed(data)
+        except (InfernoError, Early) as error:
             self._misheard(error)
 
     def eof_received(self) -> None:
@@ -147,88 +136,49 @@ class Wire(asyncio.Protocol):
             return
         if self._is_deaf:
             self._transport.abort()
-        elif self._intake is not None and self._intake.is_begun:
+        elif self._parser.is_amid_headers:
             timeout_s = self._settings.header_timeout_s
             self._refuse(RequestTimeout(f"The headers did not arrive within {timeout_s:g} s. Send them faster."))
         else:
             self._transport.close()
 
-    # The parser's calls. What they raise comes out of it as the context of its own error.
+    # The parser's calls.
 
-    def on_message_begin(self) -> None:
+    def begun(self) -> None:
         """A request begins."""
-        if self._intake is None:
-            raise _Early
-        self._intake.is_begun = True
         self._wait_at_most(self._settings.header_timeout_s)
 
-    def on_url(self, part: bytes) -> None:
-        """A piece of the target came."""
-        if self._intake is not None:
-            self._intake.add_url(part)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header came; trailers are dropped."""
-        if self._intake is not None:
-            self._intake.add_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """A request can be answered."""
-        if self._wants_upgrade():
-            return
-        intake, self._intake = self._intake, None
-        assert intake is not None
+    def asked(self, line: RequestLine) -> None:
+        """A request can be answered. Raises `InvalidRequest` for a path that can't be read."""
         self._due = 0.0
-        self._overhead = Overhead()
-        self._body_bytes = 0
-        scope = self._scope(intake)
-        self._turn = Turn(
+        scope = self._scope(line)
+        turn = self._turn = Turn(
             scope,
             self._transport,
             defaults=self._server.default_headers,
-            keeps_alive=scope["http_version"] == "1.1" and self._parser.should_keep_alive() and not self._is_stopping,
-            expects_continue=intake.has(b"expect", b"100-continue"),
+            keeps_alive=line.keeps_alive and not self._is_stopping,
+            expects_continue=line.expects_continue,
             on_answered=self._answered,
         )
-        scope["extensions"] = {EXTENSION: self._turn}
-        task = asyncio.get_running_loop().create_task(self._run(self._turn))
+        scope["extensions"] = {EXTENSION: turn}
+        task = asyncio.get_running_loop().create_task(self._run(turn))
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
 
-    def on_body(self, data: bytes) -> None:
+    def body(self, data: bytes) -> None:
         """A part of the body came."""
-        self._body_bytes += len(data)
         if self._turn is not None:
             self._turn.body(data)
 
-    def on_message_complete(self) -> None:
+    def read(self) -> None:
         """The request came in to its end."""
         if self._turn is not None:
             self._turn.read()
 
     # How it goes on.
 
-    def _parse(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-        if self._intake is not None:
-            self._intake.took(len(data))
-        elif self._turn is not None and not self._turn.is_read:
-            body_bytes, self._body_bytes = self._body_bytes, 0
-            self._overhead.took(len(data), body_bytes)
-
-    def _wants_upgrade(self) -> bool:
-        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
-
-    def _decline(self, rest: bytes) -> None:
-        """Read a request that offers another protocol as one of this: the parser takes its body for that protocol's."""
-        assert self._intake is not None
-        line_and_headers = self._intake.declining(self._parser.get_method())
-        self._intake = Intake()
-        self._parser = httptools.HttpRequestParser(self)
-        self.data_received(line_and_headers + rest)
-
-    def _misheard(self, error: BaseException | None) -> None:
-        """Do what a broken request asks for; where another one is being answered, hear no more and answer that."""
+    def _misheard(self, error: InfernoError | Early) -> None:
+        """Refuse what was sent; while another request is being answered, hear no more and answer that one alone."""
         turn = self._turn
         if turn is not None and (turn.is_read or turn.is_begun):
             turn.keeps_alive = False
@@ -236,30 +186,27 @@ class Wire(asyncio.Protocol):
             return
         if turn is not None:
             turn.lose()
-        known = error if isinstance(error, InfernoError) else None
-        self._refuse(known or InvalidRequest("This is no HTTP/1.1 request that can be read. Send one."))
+        assert isinstance(error, InfernoError), "a request comes early only behind one that was read"
+        self._refuse(error)
 
-    def _scope(self, intake: Intake) -> Scope:
-        """Make the scope of a request. Raises `InvalidRequest` for what is no request of HTTP/1.0 or 1.1 to a path."""
-        version = self._parser.get_http_version()
-        if version not in {"1.0", "1.1"}:
-            raise InvalidRequest(f"HTTP/{version} is not spoken here. Use HTTP/1.1.")
-        url = httptools.parse_url(intake.url)
-        if not (url.path or b"").startswith(b"/") or self._parser.get_method() == b"CONNECT":
-            raise InvalidRequest("The request has no path that begins with /. GET /openapi.json lists what there is.")
+    def _scope(self, line: RequestLine) -> Scope:
+        try:
+            path = urllib.parse.unquote(line.path.decode("ascii"), errors="strict")
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("The path is not written in UTF-8. GET /openapi.json lists what there is.") from error
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": version,
+            "http_version": line.version,
             "server": self._local,
             "client": self._peer,
             "scheme": "http",
             "root_path": "",
-            "method": self._parser.get_method().decode("ascii"),
-            "path": urllib.parse.unquote(url.path.decode("ascii")),
-            "raw_path": url.path,
-            "query_string": url.query or b"",
-            "headers": intake.headers,
+            "method": line.method,
+            "path": path,
+            "raw_path": line.path,
+            "query_string": line.query,
+            "headers": line.headers,
             "state": self._app_state.copy(),
         }
 
@@ -284,10 +231,11 @@ class Wire(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if turn.keeps_alive:
-            self._intake = Intake()
+            self._parser.next()
             self._wait_at_most(IDLE_S)
             self._transport.resume_reading()
         elif turn.is_read and not self._is_deaf and not turn.is_severed:
+            self._is_deaf = True
             self._transport.close()
         else:
             self._linger()

@@ -1,6 +1,8 @@
 """The stack that is measured: where it is reached, and what its processes cost."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,14 @@ class Target(Struct, frozen=True):
     api_key: str
     triton_http: str
     pids: dict[str, int]
+    model: str = "synthetic"
+
+    @classmethod
+    def running(cls) -> "Target":
+        """Read the stack of `INFERNO_HOME`, which is up."""
+        home = Path(os.environ.get("INFERNO_HOME", ".inferno"))
+        status = subprocess.run(["inferno", "status", "--json"], check=True, capture_output=True)  # noqa: S607 - the environment's own.
+        return cls.read(home, json.loads(status.stdout))
 
     @classmethod
     def read(cls, home: Path, status: dict[str, Any]) -> "Target":
@@ -37,6 +47,16 @@ class Target(Struct, frozen=True):
     def cpu_s(self) -> dict[str, float]:
         """CPU time of each process and its children so far, in seconds."""
         return {name: _cpu_s(pid) for name, pid in self.pids.items()}
+
+    def thread_cpu_s(self, process: str) -> dict[str, float]:
+        """CPU time of a process' threads so far, in seconds: its first one as `loop`, the others by their names."""
+        pid = self.pids[process]
+        times: dict[str, float] = {}
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            name = "loop" if thread.name == str(pid) else (thread / "comm").read_text().strip()
+            spent_ns = int((thread / "schedstat").read_text().split()[0])
+            times[name] = times.get(name, 0.0) + spent_ns / 1e9
+        return times
 
 
 def _cpu_s(pid: int) -> float:

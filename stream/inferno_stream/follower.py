@@ -1,12 +1,15 @@
 """One reader of one generation: what was accepted, in order, each once, in a buffer that has a bound."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from inferno_core.acceptance import Acceptance, Accepted
 from inferno_core.errors import InfernoError, Unavailable
 from inferno_core.records import Head, ReplyRecord
+
+logger = logging.getLogger(__name__)
 
 MAX_BUFFERED_FRAMES = 4096
 MAX_BUFFERED_BYTES = 4 << 20
@@ -102,6 +105,10 @@ class Follower:
                 self._sink.heard(taken)
             except InfernoError as error:
                 self.cut(error)
+            except Exception:
+                # One reader's trouble must not be that of all whose words came in the same batch.
+                logger.exception("a reader's sink failed", extra={"facts": {"id": self.id}})
+                self.cut(InfernoError("Something went wrong on our side. Ask again."))
 
     def cut(self, error: InfernoError) -> None:
         """Give this reader nothing more than `error`.

@@ -23,7 +23,7 @@ from inferno_stream.admin import Admin
 from inferno_stream.background import Tasks
 from inferno_stream.edge import Draft
 from inferno_stream.follower import Follower, Sink
-from inferno_stream.producer import Headers, LogProducer
+from inferno_stream.producer import LogProducer
 from inferno_stream.reader import Lost, Read, Reader
 from inferno_stream.spans import Sending
 from inferno_stream.topics import Log
@@ -118,24 +118,16 @@ class KafkaEdge:
         draft = replace(draft, trace=sending.traceparent)
         request = codec.encode_queue(draft.request(id, follower.reader, int(time.time() * 1000)))
         self._followers[id] = follower
-        sent = asyncio.ensure_future(self._append(p, request, sending.headers))
+        sent = self._producer.send(self._settings.queue_topic, p, request, sending.headers)
         sent.add_done_callback(partial(sending.done, self._settings.queue_topic, p, id))
         try:
-            await self._acknowledged(sent)
+            self._stands(p, await _acknowledged(sent))
         except BaseException:
             # The caller is gone, or is told that it failed: nobody listens, should the request stand all the same.
             self._followers.pop(id, None)
             self._tasks.spawn(self._leave_after(sent, follower))
             raise
         return follower
-
-    async def _acknowledged(self, sent: "asyncio.Future[None]") -> None:
-        try:
-            async with asyncio.timeout(_PRODUCE_TIMEOUT_S):
-                await asyncio.shield(sent)
-        except TimeoutError as error:
-            message = f"Kafka did not confirm this request within {_PRODUCE_TIMEOUT_S:g} s; try again soon."
-            raise Unavailable(message, retry_after_s=1) from error
 
     def _reply_partition(self) -> int:
         chosen, count = self._api.reply_partition, self._log.reply_partitions
@@ -156,11 +148,10 @@ class KafkaEdge:
             reply_from=self._reader.position(self._r),
         )
 
-    async def _append(self, p: int, value: bytes, headers: Headers = ()) -> None:
-        offset = await self._producer.send(self._settings.queue_topic, p, value, headers)
+    def _stands(self, p: int, offset: int) -> None:
         self._known[p] = max(self._known.get(p, 0), offset + 1)
 
-    async def _leave_after(self, sent: "asyncio.Future[None]", follower: Follower) -> None:
+    async def _leave_after(self, sent: "asyncio.Future[int]", follower: Follower) -> None:
         """Rule 11: only who knows that the request stands in p may speak of it there."""
         await asyncio.wait([sent])
         if not sent.cancelled() and sent.exception() is None:
@@ -176,7 +167,7 @@ class KafkaEdge:
         p, value = address.locate(record.id).p, codec.encode_queue(record)
         while True:
             try:
-                await self._append(p, value)
+                self._stands(p, await self._producer.send(self._settings.queue_topic, p, value))
             except Unavailable:
                 await asyncio.sleep(_REFRESH_S)
             else:
@@ -239,3 +230,12 @@ class KafkaEdge:
         ends = await self._admin.ends(self._settings.queue_topic, range(self._log.queue_partitions))
         for p, offset in ends.items():
             self._known[p] = max(self._known.get(p, 0), offset)
+
+
+async def _acknowledged(sent: "asyncio.Future[int]") -> int:
+    """Give the offset. Raises what `sent` failed with, and `Unavailable` where nothing is known for long."""
+    await asyncio.wait([sent], timeout=_PRODUCE_TIMEOUT_S)
+    if not sent.done():
+        message = f"Kafka did not confirm this request within {_PRODUCE_TIMEOUT_S:g} s; try again soon."
+        raise Unavailable(message, retry_after_s=1)
+    return sent.result()

@@ -76,21 +76,21 @@ class LogProducer:
         self._pending_bytes += size
         self._empty.clear()
 
-    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> int:
-        """Append `value` and give its offset once it is acknowledged.
+    def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> "asyncio.Future[int]":
+        """Append `value` at once. What this gives has its offset once it is acknowledged.
 
-        Raises:
-            TooLarge: if the log takes no record of that size.
-            Unavailable: if nothing was appended, or if it is not known whether it was.
-
+        It fails with `TooLarge` if the log takes no record of that size, and with `Unavailable` if nothing was
+        appended, or if it is not known whether it was.
         """
         done: asyncio.Future[int] = self._loop.create_future()
-        self.append(topic, partition, value, *_callbacks(done), headers)
-        self._sends.add(done)
         try:
-            return await done
-        finally:
-            self._sends.discard(done)
+            self.append(topic, partition, value, *_callbacks(done), headers)
+        except InfernoError as error:
+            done.set_exception(error)
+        else:
+            self._sends.add(done)
+            done.add_done_callback(self._sends.discard)
+        return done
 
     async def close(self, timeout_s: float) -> None:
         """Wait for what is under way, at most `timeout_s`, then stop."""
@@ -102,7 +102,7 @@ class LogProducer:
         """Stop at once, and forget what is under way; it may still land in the log."""
         self._dead = True
         self._closing.set()
-        for done in self._sends:
+        for done in list(self._sends):
             _callbacks(done)[1]("its producer was given up")
         await asyncio.to_thread(self._finish)
 

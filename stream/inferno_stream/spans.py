@@ -56,7 +56,7 @@ class Sending:
         """The same as the record's Kafka headers, for whoever else reads the log."""
         return (("traceparent", self.traceparent.encode()),) if self.traceparent else ()
 
-    def done(self, topic: str, partition: int, id: str, sent: "asyncio.Future[None]") -> None:
+    def done(self, topic: str, partition: int, id: str, sent: "asyncio.Future[int]") -> None:
         """The log has taken the request, or has not."""
         failed = None if sent.cancelled() else sent.exception()
         error = "cancelled" if sent.cancelled() else failed.code if isinstance(failed, InfernoError) else ""

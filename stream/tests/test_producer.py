@@ -39,8 +39,7 @@ async def test_a_producer_that_failed_for_good_refuses_as_unavailable(
 
 
 async def test_given_up_it_answers_what_is_under_way(producer: LogProducer) -> None:
-    sending = asyncio.create_task(producer.send("nowhere", 0, b"1"))
-    await asyncio.sleep(0)
+    sending = producer.send("nowhere", 0, b"1")
     await producer.abandon()
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable, match="given up"):

@@ -5,9 +5,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-from tests.hostile import schema, values
+from tests.hostile import values
 from tests.hostile.raw import request
-from tests.hostile.schema import Body, Schema
+from tests.openapi import Body, Schema
+
+from tests import openapi
 
 SMALL: dict[str, st.SearchStrategy[Any]] = {
     "max_tokens": st.integers(1, 4),
@@ -49,12 +51,12 @@ class Generated(NamedTuple):
 @st.composite
 def generated(draw: st.DrawFn, key: str) -> Generated:
     """Draw a request by this key."""
-    body = draw(st.sampled_from(schema.bodies()))
+    body = draw(st.sampled_from(openapi.bodies()))
     sent: dict[str, Any] = {**draw(st.sampled_from(body.examples)), "model": "synthetic", **draw(_some(body.path))}
     for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2)))):
         sent = draw(_broken(sent, body))
     data = json.dumps(sent).encode()
-    is_taken: bool | None = schema.accepts(body.schema, sent)
+    is_taken: bool | None = openapi.accepts(body.schema, sent)
     if not draw(st.integers(0, 9)):
         data, is_taken = draw(_garbled(data)), None
     headers = draw(HEADERS) if not draw(st.integers(0, 3)) else {}
@@ -64,7 +66,7 @@ def generated(draw: st.DrawFn, key: str) -> Generated:
 @cache
 def _some(path: str) -> st.SearchStrategy[dict[str, Any]]:
     """Give some parameters of a body, each as its schema has it, and never much work."""
-    properties = next(body.properties for body in schema.bodies() if body.path == path)
+    properties = next(body.properties for body in openapi.bodies() if body.path == path)
     drawn = {name: SMALL[name] if name in SMALL else valued(of) for name, of in properties.items() if name != "model"}
     some = st.lists(st.sampled_from(sorted(drawn)), max_size=4, unique=True).map(lambda names: [*names])
     limit = {"max_tokens": SMALL["max_tokens"]} if "max_tokens" in drawn else {}
@@ -73,7 +75,7 @@ def _some(path: str) -> st.SearchStrategy[dict[str, Any]]:
 
 def valued(of: Schema) -> st.SearchStrategy[Any]:
     """Give the values that a schema takes."""
-    return st.one_of([_valued(option) for option in schema.options(of)])
+    return st.one_of([_valued(option) for option in openapi.options(of)])
 
 
 def _valued(option: Schema) -> st.SearchStrategy[Any]:
@@ -129,8 +131,8 @@ def _broken(draw: st.DrawFn, sent: dict[str, Any], body: Body) -> dict[str, Any]
         beyond = [*values.wrong(of), *values.out_of_range(of), *values.tricks(of)]
         return {**sent, name: draw(st.sampled_from(beyond))}
     if way == "inside":
-        places = [path for path, _ in schema.within(body.schema, sent)] or [("model",)]
-        return dict(schema.changed(sent, draw(st.sampled_from(places)), draw(JSON)))
+        places = [path for path, _ in openapi.within(body.schema, sent)] or [("model",)]
+        return dict(openapi.changed(sent, draw(st.sampled_from(places)), draw(JSON)))
     if way == "gone":
         return {key: value for key, value in sent.items() if key != name}
     return {**sent, draw(TEXT): draw(JSON)} if way == "unknown" else {**sent, name: None}

@@ -14,7 +14,7 @@ import pytest
 from tests.hostile import values
 from tests.hostile.conftest import Target
 from tests.hostile.raw import Caller, request
-from tests.hostile.schema import Body, Path_, Schema, accepts, bodies, changed, within
+from tests.openapi import Body, Path_, Schema, accepts, bodies, changed, within
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 

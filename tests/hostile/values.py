@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.hostile.schema import Schema, accepts, options
+from tests.openapi import Schema, accepts, options
 
 _WRONG = (True, 7, -7, 1.5, "x", [], {}, ["x"], [[7]], [None], {"a": 1}, [{"a": [{}]}])
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct
 
+from inferno_api import answers
 from inferno_api.answers import ModelCard, ModelList
 from inferno_api.document import errors, headers, parameters
 from inferno_api.failures import ErrorBody
@@ -35,7 +37,20 @@ def _schemas() -> tuple[dict[type, dict[str, Any]], dict[str, Any]]:
     references, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     for kind in SURFACES:
         parameters.explain(schemas[kind.body.__name__]["properties"])
+    for type_ in _written():
+        schemas[type_.__name__]["required"] = [
+            field.encode_name for field in msgspec.structs.fields(type_) if field.default is not UNSET
+        ]
     return dict(zip(types, references, strict=True)), schemas
+
+
+def _written() -> list[type[Struct]]:
+    """Give the types of answers: all their fields are written, those with a default too, but for those left unset."""
+    return [
+        each
+        for each in vars(answers).values()
+        if isinstance(each, type) and issubclass(each, Struct) and each.__module__ == answers.__name__
+    ]
 
 
 _REFERENCES, _SCHEMAS = _schemas()

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
 
 Schema = dict[str, Any]
 Path_ = tuple[str | int, ...]
@@ -54,7 +54,10 @@ def bodies() -> list[Body]:
 def resolve(schema: Schema) -> Schema:
     """Follow a reference."""
     while "$ref" in schema:
-        schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        place = document()
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            place = place[step]
+        schema = place
     return schema
 
 
