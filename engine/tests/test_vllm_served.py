@@ -66,9 +66,10 @@ def with_adapters(source: Path, folder: Path) -> Path:
     """Copy a model's folder, so that its version has LoRA adapters, of which a step holds two at most."""
     version = shutil.copytree(source, folder) / "1"
     file = version / "model.json"
-    file.write_text(
-        json.dumps(json.loads(file.read_text()) | {"enable_lora": True, "max_lora_rank": 8, "max_loras": 2})
-    )
+    arguments: dict[str, Any] = {"enable_lora": True, "max_lora_rank": 8, "max_loras": 2}
+    # Two threads wait for each other at every product where the tests share their cores with anything else.
+    arguments["environment"] = {"OMP_NUM_THREADS": "1"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | arguments))
     for seed, name in enumerate(ADAPTERS):
         lora_adapter.make(version / "adapters" / name, lora_adapter.SMOLLM2, seed)
     (version / "multi_lora.json").write_text(json.dumps({name: f"adapters/{name}" for name in ADAPTERS}))
