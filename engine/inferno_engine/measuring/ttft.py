@@ -44,8 +44,8 @@ class Stack(NamedTuple):
         """Read the stack in `home`, which is up."""
         asked = subprocess.run(["inferno", "status", "--json"], check=True, capture_output=True)  # noqa: S607 - the environment's own.
         status: dict[str, Any] = json.loads(asked.stdout)
-        credentials = json.loads((home / "credentials.json").read_text())
-        url = urlsplit(status["url"])
+        credentials: dict[str, str] = json.loads((home / "credentials.json").read_text())
+        url = urlsplit(str(status["url"]))
         triton = status["endpoints"]["triton_grpc"].split(",")[0]
         return cls(url.hostname or "", url.port or 80, credentials["api_key"], triton, "synthetic")
 
