@@ -17,23 +17,27 @@ QUESTION: list[Any] = [{"role": "user", "content": "Hi."}]
 
 
 class Counted:
-    """A client that counts what it sends."""
+    """A client that counts what it sends, and what it hears."""
 
     def __init__(self, platform: Platform, **options: Any) -> None:
         self.sent: list[httpx2.Request] = []
+        self._answers = 0
         self._news = asyncio.Condition()
-        self._http = httpx2.AsyncClient(event_hooks={"request": [self._count]}, timeout=60)
+        self._http = httpx2.AsyncClient(event_hooks={"request": [self._ask], "response": [self._hear]}, timeout=60)
         self.api = platform.client(http_client=self._http, **options)
 
-    async def _count(self, request: httpx2.Request) -> None:
+    async def _ask(self, request: httpx2.Request) -> None:
+        self.sent.append(request)
+
+    async def _hear(self, _: httpx2.Response) -> None:
         async with self._news:
-            self.sent.append(request)
+            self._answers += 1
             self._news.notify_all()
 
-    async def sends(self, count: int) -> None:
-        """Wait until it has sent so many."""
+    async def hears(self, count: int) -> None:
+        """Wait until it has heard so many answers, refusals included."""
         async with self._news:
-            await self._news.wait_for(lambda: len(self.sent) >= count)
+            await self._news.wait_for(lambda: self._answers >= count)
 
     async def __aenter__(self) -> "Counted":
         return self
@@ -173,7 +177,7 @@ async def test_429_says_when_to_come_back_and_the_client_does(narrow: Platform) 
             wait_s = int(refused.value.response.headers["retry-after"])
             assert 1 <= wait_s <= 120
             asking = asyncio.ensure_future(ask(client.api.with_options(max_retries=2)))
-            await client.sends(2)
+            await client.hears(2)
         started = time.monotonic()
         answer = await asking
     assert answer.choices[0].finish_reason == "length"
