@@ -4,6 +4,7 @@ Understood is what language models are asked for: types, enum, const, objects, a
 formats, references, allOf, anyOf, and oneOf as anyOf. A keyword that could make a value wrong unseen is refused.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -21,7 +22,9 @@ _TIDY_DEPTH = 5
 """From here on nothing is drawn that may be left out, so that recursive schemas come to an end."""
 _DEEPEST = 48
 _TRIES = 64
-_MOST_VALUES = 10_000
+_MOST_VALUES = 2000
+_MOST_CHARS = 1 << 17
+"""More than an answer of the largest context has: what lies behind it is never said."""
 
 Schema = Mapping[str, Any]
 
@@ -38,6 +41,7 @@ class _Instance:
         self._root = root
         self._draws = draws
         self._left = _MOST_VALUES
+        self._chars_left = _MOST_CHARS
 
     def value(self, schema: Any, depth: int) -> Any:
         self._left -= 1
@@ -49,10 +53,20 @@ class _Instance:
             raise Unsatisfiable("it allows no value here" if schema is False else "a schema must be an object")
         schema = self._flat(cast("Schema", schema), depth)
         if "const" in schema:
-            return schema["const"]
+            return self._given(schema["const"])
         if "enum" in schema:
-            return self._draws.pick(_some(schema["enum"], "enum"))
+            return self._given(self._draws.pick(_some(schema["enum"], "enum")))
         return self._typed(schema, depth)
+
+    def _given(self, value: Any) -> Any:
+        """Take a value as the schema has it."""
+        self._spend(len(json.dumps(value)))
+        return value
+
+    def _spend(self, chars: int) -> None:
+        self._chars_left -= chars
+        if self._chars_left < 0:
+            raise Unsatisfiable(f"its values have more than {_MOST_CHARS} characters")
 
     def _typed(self, schema: Schema, depth: int) -> Any:
         kinds = schema.get("type") or _implied(schema)
@@ -154,6 +168,7 @@ class _Instance:
 
     def string(self, schema: Schema, _: int) -> str:
         least, most = _bounds(schema, "minLength", "maxLength", 0, pattern.LONGEST)
+        self._spend(least)
         if "pattern" in schema:
             return self._matching(schema["pattern"], least, most)
         if (form := FORMATS.get(schema.get("format") or "")) is not None:
