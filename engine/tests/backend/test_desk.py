@@ -307,3 +307,9 @@ def test_one_failure_does_not_end_the_desk(engine: FakeEngine, desk: Desk, worke
     desk.command(None)  # type: ignore[arg-type]  # nothing that anybody should say
     engine.say("g", "a")
     worker.until(lambda: worker.words(1) == [b"a"])
+
+
+def test_it_counts_turns_with_nothing_to_do(engine: FakeEngine, worker: Worker, desk: Desk):
+    before, looked = desk.turns, threading.Event()
+    while desk.turns < before + 3:
+        assert not looked.wait(0.01)

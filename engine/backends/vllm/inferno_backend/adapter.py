@@ -63,7 +63,7 @@ class TritonPythonModel:
         self._desk = Desk(self._engine)
         self._cancellation = Cancellation(self._gone)
         self._engine.open(self._stepped)
-        self._pulse = Pulse(self._engine, deadline_s, self._works, self._die)
+        self._pulse = Pulse(self._engine, deadline_s, self._works, lambda: self._desk.turns, self._die)
         self._service = self._find_service(config, args["model_version"])
         self._gauges = gauges.open(config, args["model_version"])
         self._ticker = Ticker(_REPORT_S, self._report, "gauges")
