@@ -202,7 +202,11 @@ def _known(error: Exception) -> InfernoError:
 
 
 def _read(request: Any, id: str) -> tuple[Call, Contract]:
-    return inputs.openai(request, id) if inputs.speaks_openai(request) else inputs.stock_call(request, id)
+    if inputs.speaks_openai(request):
+        return inputs.openai(request, id)
+    return (
+        inputs.stock_embedding_call(request, id) if inputs.wants_embedding(request) else inputs.stock_call(request, id)
+    )
 
 
 def _plain() -> StockContract:
