@@ -219,5 +219,5 @@ def _settle() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     # By default a thread that computes makes all others wait 5 ms for their turn, and so the words of a step.
     sys.setswitchinterval(_SWITCH_S)
-    logger = pb_utils.Logger
-    logger.log_info(f"Python {sys.version.split()[0]} from {sys.prefix}")
+    # Not by Triton's logger: a stub that is killed while it has Triton's ear leaves a lock taken there for ever.
+    _log.info("Python %s from %s", sys.version.split()[0], sys.prefix)

@@ -122,7 +122,8 @@ class Desk:
         self._speak(now)
         self._look_around(now)
         stats, host = self._engine.stats, self._host
-        host.busy, host.crowded = stats.running, stats.waiting > 0
+        # Who hears that a dead engine has lost a generation must not have it go on there.
+        host.busy, host.crowded = stats.running, stats.waiting > 0 or self._engine.dead is not None
         host.flush(now)
         host.tick(now)
         for effect in host.drain():
