@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import triton_python_backend_utils as pb_utils
 
 from inferno_backend import engines, gauges, inputs, lifeline, pulse, signature
 from inferno_backend.cancellation import Cancellation
