@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import openai
+import psutil
 import pytest
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
@@ -61,3 +62,26 @@ async def test_a_prompt_that_is_too_long_is_refused_before_the_stream(real_stack
 async def test_models_are_listed(real_stack: Any) -> None:
     async with client(real_stack) as api:
         assert (await api.models.list()).data[0].id == "smollm2"
+
+
+async def test_a_killed_engine_only_delays(real_stack: Any) -> None:
+    asked = {"model": "smollm2", "temperature": 0, "messages": QUESTION, "max_tokens": 40, "stream": True}
+    asked["extra_body"] = {"ignore_eos": True}
+
+    async def said(kill: bool) -> list[str]:
+        words: list[str] = []
+        async with client(real_stack) as api:
+            async for chunk in await api.chat.completions.create(**asked):
+                words += [choice.delta.content or "" for choice in chunk.choices]
+                if kill and len(words) == 10:
+                    engine(real_stack).kill()
+        return words
+
+    def engine(stack: Any) -> psutil.Process:
+        triton = psutil.Process(stack.process("triton-0")["pid"])
+        return next(each for each in triton.children(recursive=True) if each.name().startswith("VLLM"))
+
+    undisturbed = await said(kill=False)
+    before = engine(real_stack).pid
+    assert "".join(await said(kill=True)) == "".join(undisturbed)
+    assert engine(real_stack).pid != before

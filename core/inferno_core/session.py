@@ -9,9 +9,10 @@ import hashlib
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from inferno_core.records import Failure, Phases, Surface, Usage
 
@@ -22,12 +23,19 @@ HEARTBEAT_S = 1.0
 GRACE_S = 10.0
 """For how long a host keeps what a session let go of, or was lost with, for another session to adopt."""
 
+MOST_SLOTS = 4096
+"""How many choices one generation has at most."""
+
+Choice = Annotated[int, Meta(ge=0, lt=MOST_SLOTS)]
+Token = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Count = Annotated[int, Meta(ge=0, lt=1 << 31)]
+
 
 class Piece(Struct, frozen=True, array_like=True):
     """A frame that was accepted: the boundaries with which a generation was told matter for going on with it."""
 
-    choice: int
-    tokens: tuple[int, ...]
+    choice: Choice
+    tokens: tuple[Token, ...]
     finish: str | None = None
 
 
@@ -54,7 +62,7 @@ class Submit(Struct, frozen=True, array_like=True, tag="submit"):
     epoch: int
     surface: Surface
     body: bytes
-    slots: int = 1
+    slots: Annotated[int, Meta(ge=1, le=MOST_SLOTS)] = 1
     priority: int = 0
     deadline_s: float = 0.0
     allowance: int | None = None
@@ -73,7 +81,7 @@ class Adopt(Struct, frozen=True, array_like=True, tag="adopt"):
     id: str
     partition: str
     epoch: int
-    next: dict[int, int]
+    next: dict[Choice, Count]
     digest: bytes
     pieces: int = -1
 

@@ -72,6 +72,9 @@ def write(path: Path, models: Sequence[DesiredModel]) -> None:
 def read(path: Path) -> list[DesiredModel]:
     """Read the file. Raises Unverified if it is not there, can't be read, or is not what `write` writes."""
     try:
+        if not path.is_file() and path.exists():
+            # One that is a pipe would be waited for.
+            raise Unverified(f"{path} is no regular file.")
         return msgspec.json.decode(path.read_bytes(), type=list[DesiredModel])
     except FileNotFoundError as error:
         raise Unverified(f"{path} is missing: nothing says what to serve.") from error

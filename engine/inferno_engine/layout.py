@@ -8,8 +8,9 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -29,9 +30,9 @@ _MARK = ".inferno"
 class Sizes(msgspec.Struct, frozen=True):
     """Those of vLLM's arguments that are read here, under its names. What is none or less is left to the engine."""
 
-    max_model_len: int | Literal["auto"] | None = None
-    max_num_seqs: int | None = None
-    kv_cache_memory_bytes: int | None = None
+    max_model_len: Annotated[int, msgspec.Meta(lt=1 << 31)] | Literal["auto"] | None = None
+    max_num_seqs: Annotated[int, msgspec.Meta(le=1 << 16)] | None = None
+    kv_cache_memory_bytes: Annotated[int, msgspec.Meta(le=sys.maxsize)] | None = None
 
 
 class Verified(NamedTuple):

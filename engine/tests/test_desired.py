@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,9 @@ def test_an_unknown_field_is_refused(tmp_path: Path):
     (tmp_path / "d.json").write_text('[{"name": "a", "version": "1", "source": "/s", "pickle": "x"}]')
     with pytest.raises(Unverified, match="pickle"):
         desired.read(tmp_path / "d.json")
+
+
+def test_what_could_be_waited_for_is_not_opened(tmp_path: Path):
+    os.mkfifo(tmp_path / "desired.json")
+    with pytest.raises(Unverified, match="no regular file"):
+        desired.read(tmp_path / "desired.json")

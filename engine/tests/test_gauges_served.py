@@ -61,6 +61,19 @@ def test_the_page_shows_what_runs_and_what_waits(synthetic: Server):
     until(synthetic, lambda told: told["vllm:num_requests_running"] == 0 == told["vllm:kv_cache_usage_perc"])
 
 
+def test_one_that_waits_can_be_cancelled(synthetic: Server):
+    holding = [Stream(synthetic.address, "synthetic", LONG) for _ in range(64)]
+    until(synthetic, lambda told: told["vllm:num_requests_running"] == 64)
+    waiting = Stream(synthetic.address, "synthetic", LONG)
+    until(synthetic, lambda told: told["vllm:num_requests_waiting"] == 1)
+    waiting.hang_up()
+    told = until(synthetic, lambda told: told["vllm:num_requests_waiting"] == 0)
+    assert told["vllm:num_requests_running"] == 64
+    for stream in holding:
+        stream.hang_up()
+    until(synthetic, lambda told: told["vllm:num_requests_running"] == 0)
+
+
 def test_triton_outlives_one_of_two_versions_that_share_its_metrics(own_synthetic: Server):
     """Triton 2.51 dies if a process lets go of metrics that another one has, too."""
     folder = own_synthetic.run_folder / "repository" / "synthetic"

@@ -132,15 +132,23 @@ class Gaps:
         self._over = threading.Event()
         self.longest_s = 0.0
         self.words = 0
+        self.error: Exception | None = None
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
 
     def _read(self) -> None:
         last = time.monotonic()
         while not self._over.is_set():
-            self._stream.next()
+            try:
+                _, final = self._stream.next()
+            except Exception as error:
+                self.error = error
+                return
             now = time.monotonic()
             self.longest_s, self.words, last = max(self.longest_s, now - last), self.words + 1, now
+            if final:
+                self.error = EOFError("The stream came to its end: ask for more words.")
+                return
 
     def close(self) -> None:
         """Hang up, and say how it was."""
@@ -153,7 +161,8 @@ class Gaps:
         print(f"longest gap {self.longest_s:.3f} s over {self.words} words; the machine's {self.machine_s:.3f} s")
 
     def check(self) -> None:
-        """No word may be later than the machine's load explains."""
+        """The stream still runs, and no word was later than the machine's load explains."""
+        assert self.error is None
         assert self.words >= 100
         assert self.longest_s < LATEST_S + 3 * self.machine_s
 

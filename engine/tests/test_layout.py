@@ -117,7 +117,14 @@ def test_what_is_left_to_the_engine_is_not_known(source: Path, arguments: dict[s
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"max_model_len": "long"}, {"max_num_seqs": [4]}, {"kv_cache_memory_bytes": "4G"}]
+    "arguments",
+    [
+        {"max_model_len": "long"},
+        {"max_num_seqs": [4]},
+        {"kv_cache_memory_bytes": "4G"},
+        {"max_num_seqs": 1 << 17},
+        {"max_model_len": 1 << 31},
+    ],
 )
 def test_an_argument_that_is_no_number_is_named(source: Path, arguments: dict[str, object]):
     (source / "1" / "model.json").write_text(json.dumps(arguments))

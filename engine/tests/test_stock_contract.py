@@ -74,6 +74,22 @@ def test_what_cannot_be_honoured_is_an_error(synthetic: Server, inputs: dict[str
     assert word in stock(synthetic, **inputs).error
 
 
+def test_a_form_stands_in_a_string(synthetic: Server):
+    sampling = {"max_tokens": 6, "structured_outputs": json.dumps({"choice": ["lion"]})}
+    answer = stock(synthetic, sampling_parameters=json.dumps(sampling), exclude_input_in_output=True)
+    assert answer.all("text_output") == [b"lion"]
+
+
+def test_a_vector_is_asked_for_beside_an_empty_text(synthetic: Server):
+    asked = json.dumps({"input": PROMPT, "pooling_params": {"dimensions": [8]}})
+    names = ("num_input_tokens", "num_output_tokens")
+    counts = {f"return_{name}": True for name in names}
+    answer = ask(synthetic.address, "synthetic", text_input="", embedding_request=asked, **counts)
+    (vector,) = answer.all("text_output")
+    assert len(json.loads(vector)) == 8
+    assert [answer.all(name) for name in names] == [[5], [0]]
+
+
 def test_http_generate_works_with_parameters(synthetic: Server):
     body = json.dumps({"text_input": PROMPT, "parameters": {"temperature": 0, "max_tokens": 6}}).encode()
     address = f"http://127.0.0.1:{synthetic.ports.http}/v2/models/synthetic/generate"

@@ -170,17 +170,6 @@ def test_who_hangs_up_frees_the_slot_within_250_ms(synthetic: Server):
     assert sorted(waits)[-2] <= 0.25, waits
 
 
-def test_one_that_waits_can_be_cancelled(synthetic: Server):
-    holding = [Stream(synthetic.address, "synthetic", LONG) for _ in range(64)]
-    for stream in holding:
-        stream.next()
-    waiting = Stream(synthetic.address, "synthetic", LONG)
-    waiting.hang_up()
-    for stream in holding:
-        stream.hang_up()
-    assert chat(synthetic.address, "synthetic", max_tokens=2).text()
-
-
 def test_no_request_is_left_behind(synthetic: Server):
     """Once clients are gone the model can be unloaded, which waits for every request that Triton still counts."""
     stream = Stream(synthetic.address, "synthetic", LONG)

@@ -80,7 +80,8 @@ class Run:
         self._unsettled: deque[Receipt] = deque()
         self._began = self._heard = math.inf
         self._spoke = False
-        self._deaths = self._vain = 0
+        self._deaths: set[str] = set()
+        self._vain = 0
 
     def start(self, order: Order) -> None:
         """Begin or go on at the place."""
@@ -113,12 +114,13 @@ class Run:
         place, self.place, self._flight = self.place, None, None
         self._settle_all()
         self._began = asyncio.get_running_loop().time()
-        self._deaths += isinstance(error, HostLost) and not isinstance(error, HostLeft)
+        if place is not None and isinstance(error, HostLost) and not isinstance(error, HostLeft):
+            self._deaths.add(place.incarnation)
         self._vain = 0 if self._spoke else self._vain + 1
         movable = place is None or place.goes_on or not self.given
-        lost = isinstance(error, HostLost) or (isinstance(error, Unavailable) and not self.given)
+        lost = isinstance(error, HostLost | Unavailable)
         self._log_failure(error, place)
-        if lost and movable and self._deaths < _MOST_DEATHS and self._vain < _MOST_VAIN:
+        if lost and movable and len(self._deaths) < _MOST_DEATHS and self._vain < _MOST_VAIN:
             self.journey.lost(error.code)
             self._driver.on_lost(self)
         else:

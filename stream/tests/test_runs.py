@@ -163,19 +163,26 @@ async def test_only_engines_that_die_with_it_count(begin: Begin, driver: Driver)
     engine = FakeEngine(answer, pace=asyncio.Event().wait)
     run = begin(engine)
 
-    def lose(error: HostLost) -> None:
+    assert engine.place is not None
+    place = engine.place
+
+    def lose(error: InfernoError, then: str = "") -> None:
         run.heard(EngineFrame(0, (1,), b"{}"), Receipt(0.0, lambda: None))
         run.failed(error)
-        run.place = engine.place
+        run.place = structs.replace(place, incarnation=then)
         run.start(Order(run.request, "queue/0", 1))
 
     for _ in range(20):
-        lose(HostLeft("It was retired."))
-    for _ in range(2):
-        lose(HostLost("It died."))
-    assert (driver.lost, driver.failed) == (22, [])
+        lose(HostLeft("It was retired."), "the first")
+        lose(Unavailable("It takes nothing more."), "the first")
+    # One that is dying may be asked again, before it is known to.
+    for _ in range(3):
+        lose(HostLost("It died."), "the first")
+    lose(HostLost("It died."), "the second")
+    lose(HostLost("It died."), "the third")
+    assert (driver.lost, driver.failed) == (45, [])
     lose(HostLost("It died."))
-    assert (driver.lost, len(driver.failed)) == (22, 1)
+    assert (driver.lost, len(driver.failed)) == (45, 1)
 
 
 @pytest.mark.parametrize("error", [HostLeft("Gone."), Unavailable("Full.")], ids=["gone", "full"])

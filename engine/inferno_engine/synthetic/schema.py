@@ -4,8 +4,10 @@ Understood is what language models are asked for: types, enum, const, objects, a
 formats, references, allOf, anyOf, and oneOf as anyOf. A keyword that could make a value wrong unseen is refused.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any, cast
 
 from inferno_engine.synthetic import pattern, words
@@ -21,7 +23,9 @@ _TIDY_DEPTH = 5
 """From here on nothing is drawn that may be left out, so that recursive schemas come to an end."""
 _DEEPEST = 48
 _TRIES = 64
-_MOST_VALUES = 10_000
+_MOST_VALUES = 2000
+_MOST_CHARS = 1 << 17
+"""More than an answer of the largest context has: what lies behind it is never said."""
 
 Schema = Mapping[str, Any]
 
@@ -38,6 +42,7 @@ class _Instance:
         self._root = root
         self._draws = draws
         self._left = _MOST_VALUES
+        self._chars_left = _MOST_CHARS
 
     def value(self, schema: Any, depth: int) -> Any:
         self._left -= 1
@@ -49,10 +54,20 @@ class _Instance:
             raise Unsatisfiable("it allows no value here" if schema is False else "a schema must be an object")
         schema = self._flat(cast("Schema", schema), depth)
         if "const" in schema:
-            return schema["const"]
+            return self._given(schema["const"])
         if "enum" in schema:
-            return self._draws.pick(_some(schema["enum"], "enum"))
+            return self._given(self._draws.pick(_of_type(_some(schema["enum"], "enum"), schema.get("type"))))
         return self._typed(schema, depth)
+
+    def _given(self, value: Any) -> Any:
+        """Take a value as the schema has it."""
+        self._spend(len(json.dumps(value)))
+        return value
+
+    def _spend(self, chars: int) -> None:
+        self._chars_left -= chars
+        if self._chars_left < 0:
+            raise Unsatisfiable(f"its values have more than {_MOST_CHARS} characters")
 
     def _typed(self, schema: Schema, depth: int) -> Any:
         kinds = schema.get("type") or _implied(schema)
@@ -154,10 +169,14 @@ class _Instance:
 
     def string(self, schema: Schema, _: int) -> str:
         least, most = _bounds(schema, "minLength", "maxLength", 0, pattern.LONGEST)
+        self._spend(least)
         if "pattern" in schema:
             return self._matching(schema["pattern"], least, most)
         if (form := FORMATS.get(schema.get("format") or "")) is not None:
-            return form(self._draws)
+            text = form(self._draws)
+            if least <= len(text) <= most:
+                return text
+            raise Unsatisfiable(f"format {schema['format']!r} and a length from {least} to {most} don't go together")
         text = self._words(1 + self._draws.below(4))
         while len(text) < least:
             text += " " + self._words(1)
@@ -175,8 +194,9 @@ class _Instance:
         raise Unsatisfiable(f"pattern {expression!r} and a length from {least} to {most} don't go together")
 
     def integer(self, schema: Schema, _: int) -> int:
-        step = schema.get("multipleOf", 1)
-        return int(self._multiple(schema, step if step == int(step) else 1, 1))
+        # The whole numbers among the multiples of a fraction.
+        step = Fraction(str(schema.get("multipleOf", 1))).numerator
+        return int(self._multiple(schema, step, 1))
 
     def number(self, schema: Schema, _: int) -> float:
         return self._multiple(schema, schema.get("multipleOf", 0.25), 0)
@@ -235,6 +255,23 @@ def _some(options: Any, name: str) -> list[Any]:
     return some
 
 
+def _of_type(values: list[Any], kinds: Any) -> list[Any]:
+    """Keep the values of these types; all of them where no type is said."""
+    if kinds is None:
+        return values
+    names = kinds if isinstance(kinds, list) else [kinds]
+    kept = [value for value in values if any(_is_of(value, name) for name in names)]
+    if not kept:
+        raise Unsatisfiable(f"no value of enum has type {kinds!r}")
+    return kept
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    if kind == "integer":
+        return type(value) is int or (isinstance(value, float) and value.is_integer())
+    return type(value) in _PYTHON.get(kind, ())
+
+
 def _implied(schema: Schema) -> str:
     """Guess the type of a schema that doesn't say it from what it says of values."""
     for kind, names in _IMPLYING.items():
@@ -243,6 +280,14 @@ def _implied(schema: Schema) -> str:
     return "string"
 
 
+_PYTHON: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
 _IMPLYING = {
     "object": {"properties", "required", "additionalProperties", "minProperties"},
     "array": {"items", "prefixItems", "minItems", "maxItems"},

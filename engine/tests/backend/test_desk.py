@@ -167,6 +167,16 @@ def test_failures_of_a_dead_engine_are_told_apart(engine: FakeEngine, worker: Wo
     assert worker.code(1) == "engine_lost"
 
 
+def test_who_hears_of_a_dead_engine_hears_that_it_has_no_room(engine: FakeEngine, worker: Worker):
+    engine.say("g", "a")
+    worker.until(lambda: worker.words(1))
+    assert worker.messages[-1].room > 0
+    engine.dead = "It was killed."
+    engine.fail("g", EngineFailed("All of them."))
+    worker.until(lambda: worker.ending(1))
+    assert next(each.room for each in worker.messages if each.endings) == 0
+
+
 def test_who_has_gone_is_noticed_and_answered_once(engine: FakeEngine, worker: Worker):
     worker.cancelled = True
     worker.until(lambda: worker.finals == 1)
@@ -307,3 +317,9 @@ def test_one_failure_does_not_end_the_desk(engine: FakeEngine, desk: Desk, worke
     desk.command(None)  # type: ignore[arg-type]  # nothing that anybody should say
     engine.say("g", "a")
     worker.until(lambda: worker.words(1) == [b"a"])
+
+
+def test_it_counts_turns_with_nothing_to_do(engine: FakeEngine, worker: Worker, desk: Desk):
+    before, looked = desk.turns, threading.Event()
+    while desk.turns < before + 3:
+        assert not looked.wait(0.01)

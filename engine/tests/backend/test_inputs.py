@@ -1,3 +1,6 @@
+import json
+from collections.abc import Callable, Mapping
+
 import pytest
 from inferno_backend import inputs
 from triton_python_backend_utils import Request, Sender
@@ -55,3 +58,49 @@ def test_a_number_of_choices_that_can_not_be_is_refused_by_name(n: str):
     with pytest.raises(InvalidRequest) as refused:
         inputs.stock_call(asked(text_input="Hi", sampling_parameters=f'{{"n": {n}}}'), "g")
     assert refused.value.param == "n"
+
+
+def sampling(**asked: object) -> Mapping[str, object]:
+    return inputs.stock_call(Request(Sender(), {"text_input": "Hi", "sampling_parameters": json.dumps(asked)}), "g")[
+        0
+    ].sampling
+
+
+def test_null_is_as_good_as_nothing():
+    assert sampling(temperature=None, top_k=3) == {"top_k": 3}
+
+
+@pytest.mark.parametrize("name", ["structured_outputs", "guided_decoding"])
+@pytest.mark.parametrize("written", [json.dumps, dict])
+def test_a_form_may_have_its_former_name_and_stand_in_a_string(name: str, written: Callable[..., object]):
+    assert sampling(**{name: written({"regex": "a+"})}) == {"structured_outputs": {"regex": "a+"}}
+
+
+def test_what_compiled_grammars_is_not_asked_any_more():
+    form = {"structured_outputs": {"choice": ["a"]}}
+    assert sampling(guided_decoding={"choice": ["a"], "backend": "xgrammar"}) == form
+    assert sampling(guided_decoding={"regex": "b"}, **form) == form
+
+
+@pytest.mark.parametrize("written", ["{", "[]", 7])
+def test_a_form_that_is_none_is_refused_by_name(written: object):
+    with pytest.raises(InvalidRequest) as refused:
+        sampling(structured_outputs=written)
+    assert refused.value.param == "structured_outputs"
+
+
+def embedding(asked: object) -> Mapping[str, object]:
+    return inputs.stock_embedding_call(Request(Sender(), {"embedding_request": json.dumps(asked)}), "g")[0].body
+
+
+def test_a_vector_is_asked_for_as_a_text_or_as_tokens():
+    assert embedding({"input": "hello"}) == {"input": "hello", "encoding_format": "float"}
+    asked = embedding({"input": [101, 102], "pooling_params": {"dimensions": [8]}})
+    assert asked == {"input": [101, 102], "encoding_format": "float", "dimensions": 8}
+
+
+@pytest.mark.parametrize("asked", [{}, {"input": []}, {"input": ["a"]}, {"input": [True]}, {"input": [[1]]}, []])
+def test_but_as_one_of_them(asked: object):
+    with pytest.raises(InvalidRequest) as refused:
+        embedding(asked)
+    assert refused.value.param == "embedding_request"

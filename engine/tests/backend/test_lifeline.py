@@ -69,3 +69,36 @@ def test_a_process_ends_with_its_killed_parent():
     parent.kill()
     parent.wait()
     assert ended([child], 5)
+
+
+# Ends while its child, which has told its number, has yet to look for its parent.
+SPAWNER = """
+import multiprocessing, os
+
+def look(pipe, over):
+    pipe.send(os.getpid())
+    os.read(over, 1)
+    from inferno_backend.lifeline import end_with_parent
+    end_with_parent()
+    __import__("threading").Event().wait()
+
+mine, its = multiprocessing.Pipe()
+over, held = os.pipe()
+context = multiprocessing.get_context("fork")
+child = context.Process(target=lambda: (os.close(held), look(its, over)))
+child.start()
+print(mine.recv(), flush=True)
+os._exit(1)
+"""
+
+
+def test_a_process_ends_whose_parent_was_killed_before_it_looked():
+    parent = subprocess.run(
+        [sys.executable, "-c", SPAWNER],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=30,
+        env={"PYTHONPATH": str(bundle.SOURCE / "vllm")},
+    )
+    assert ended([int(parent.stdout)], 5)

@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 
@@ -15,12 +16,13 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 class Watch:
     """Looks after an engine that has something to do, or not."""
 
-    def __init__(self, engine: FakeEngine, deadline_s: float, works: bool = True) -> None:
+    def __init__(self, engine: FakeEngine, deadline_s: float, works: bool = True, turns: bool = True) -> None:
         self.reason = ""
         self.died = threading.Event()
         self.looked = threading.Semaphore(0)
         self._works = works
-        self._pulse = Pulse(engine, deadline_s, self._look, self._die)
+        count = itertools.count() if turns else itertools.repeat(0)
+        self._pulse = Pulse(engine, deadline_s, self._look, lambda: next(count), self._die)
 
     def _look(self) -> bool:
         self.looked.release()
@@ -47,6 +49,12 @@ def test_one_that_works_and_makes_no_step_is_dead():
     watch = Watch(FakeEngine(), 0.05)
     assert watch.died.wait(5)
     assert "0.05 s" in watch.reason
+
+
+def test_one_whose_words_nobody_hears_is_as_good_as_dead():
+    watch = Watch(FakeEngine(), 0.05, works=False, turns=False)
+    assert watch.died.wait(5)
+    assert watch.reason == "No worker was told of anything for 0.05 s."
 
 
 def test_one_that_has_nothing_to_do_is_not():

@@ -116,6 +116,16 @@ def test_texts_have_their_form(schema: Any, form: str):
     assert all(re.fullmatch(form, value) for value in drawn(schema))
 
 
+def test_a_type_leaves_those_values_that_have_it():
+    assert set(drawn({"type": ["string", "null"], "enum": ["a", 1, True, None]})) == {"a", None}
+    assert set(drawn({"type": "integer", "enum": ["a", 1, 2.0, 2.5, True]})) == {1, 2.0}
+
+
+def test_a_whole_number_is_a_multiple_of_a_fraction():
+    values = drawn({"type": "integer", "multipleOf": 2.5, "minimum": 1})
+    assert all(type(value) is int and value % 2.5 == 0 for value in values)
+
+
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
@@ -124,11 +134,16 @@ def test_texts_have_their_form(schema: Any, form: str):
         (False, "allows no value"),
         ({"type": "thing"}, "thing"),
         ({"enum": []}, "enum"),
+        ({"type": "string", "enum": [1, None]}, "no value of enum"),
+        ({"type": "string", "format": "email", "maxLength": 5}, "don't go together"),
         ({"$ref": "#"}, "leads back"),
         ({"$ref": "#/$defs/no"}, "leads nowhere"),
         ({"$ref": "https://elsewhere.example/"}, "leads out"),
         ({"properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "no end"),
         ({"type": "array", "minItems": 200, "items": {"type": "array", "minItems": 200}}, "values"),
+        ({"type": "array", "minItems": 900, "items": {"type": "string", "minLength": 9000}}, "characters"),
+        ({"type": "array", "minItems": 900, "items": {"const": "a" * 9000}}, "characters"),
+        ({"type": "array", "minItems": 900, "items": {"enum": ["a" * 9000]}}, "characters"),
         ({"type": "integer", "minimum": 3, "maximum": 2}, "no multiple"),
         ({"minLength": 3, "maxLength": 2}, "no room"),
         ({"pattern": "("}, "pattern"),

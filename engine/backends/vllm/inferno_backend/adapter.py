@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import triton_python_backend_utils as pb_utils
 
 from inferno_backend import engines, gauges, inputs, lifeline, pulse, signature
 from inferno_backend.cancellation import Cancellation
@@ -63,7 +62,7 @@ class TritonPythonModel:
         self._desk = Desk(self._engine)
         self._cancellation = Cancellation(self._gone)
         self._engine.open(self._stepped)
-        self._pulse = Pulse(self._engine, deadline_s, self._works, self._die)
+        self._pulse = Pulse(self._engine, deadline_s, self._works, lambda: self._desk.turns, self._die)
         self._service = self._find_service(config, args["model_version"])
         self._gauges = gauges.open(config, args["model_version"])
         self._ticker = Ticker(_REPORT_S, self._report, "gauges")
@@ -202,7 +201,11 @@ def _known(error: Exception) -> InfernoError:
 
 
 def _read(request: Any, id: str) -> tuple[Call, Contract]:
-    return inputs.openai(request, id) if inputs.speaks_openai(request) else inputs.stock_call(request, id)
+    if inputs.speaks_openai(request):
+        return inputs.openai(request, id)
+    return (
+        inputs.stock_embedding_call(request, id) if inputs.wants_embedding(request) else inputs.stock_call(request, id)
+    )
 
 
 def _plain() -> StockContract:
@@ -215,5 +218,5 @@ def _settle() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     # By default a thread that computes makes all others wait 5 ms for their turn, and so the words of a step.
     sys.setswitchinterval(_SWITCH_S)
-    logger = pb_utils.Logger
-    logger.log_info(f"Python {sys.version.split()[0]} from {sys.prefix}")
+    # Not by Triton's logger: a stub that is killed while it has Triton's ear leaves a lock taken there for ever.
+    _log.info("Python %s from %s", sys.version.split()[0], sys.prefix)

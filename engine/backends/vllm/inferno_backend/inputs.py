@@ -6,10 +6,11 @@ from typing import Any, Literal, cast
 
 import triton_python_backend_utils as pb_utils
 
-from inferno_backend import stock
+from inferno_backend import stock, stock_embedding, stock_sampling
 from inferno_backend.openai import OpenAIContract
 from inferno_backend.seam import OpenAICall, StockCall
 from inferno_backend.stock import StockContract
+from inferno_backend.stock_embedding import EmbeddingContract
 from inferno_core.errors import InvalidRequest
 
 _SURFACES = ("chat", "completion", "embedding")
@@ -48,6 +49,19 @@ def stock_call(request: Any, id: str) -> tuple[StockCall, StockContract]:
         wanted=frozenset(name for name in stock.ADDITIONAL if _flag(request, f"return_{name}")),
     )
     return StockCall(id, prompt, sampling, stream, _number(request, "priority")), contract
+
+
+def wants_embedding(request: Any) -> bool:
+    """Say whether the request asks for a vector by the stock contract."""
+    return pb_utils.get_input_tensor_by_name(request, "embedding_request") is not None
+
+
+def stock_embedding_call(request: Any, id: str) -> tuple[OpenAICall, EmbeddingContract]:
+    """Read a request for a vector by the stock contract. Raises InvalidRequest."""
+    asked = mapping(_text(request, "embedding_request") or "", "embedding_request")
+    wanted = frozenset(name for name in stock_embedding.ADDITIONAL if _flag(request, f"return_{name}"))
+    call = OpenAICall(id, "embedding", stock_embedding.body(asked), _number(request, "priority"))
+    return call, EmbeddingContract(wanted)
 
 
 def generation_id(request: Any) -> str:
@@ -89,8 +103,8 @@ def _sampling(request: Any) -> Mapping[str, Any]:
     """Read the sampling parameters from their tensor, else from the request's own parameters."""
     text = _text(request, "sampling_parameters")
     if text is not None:
-        return mapping(text, "sampling_parameters")
-    return mapping(request.parameters() or "{}", "parameters")
+        return stock_sampling.read(mapping(text, "sampling_parameters"))
+    return stock_sampling.read(mapping(request.parameters() or "{}", "parameters"))
 
 
 def _choices(sampling: Mapping[str, Any]) -> int:

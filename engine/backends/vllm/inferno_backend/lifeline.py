@@ -5,6 +5,7 @@ thread on the parent's pidfd notices within a millisecond. (PR_SET_PDEATHSIG won
 spawned.) vLLM runs `end_with_parent` in each of its processes, since this package names it as a plugin.
 """
 
+import multiprocessing
 import os
 import select
 import subprocess
@@ -35,6 +36,10 @@ def be_watched() -> None:
 def _open_parent() -> int:
     """Give the parent's pidfd; end this process if the parent has ended, whose number may be another's by now."""
     parent = os.getppid()
+    spawner = multiprocessing.parent_process()
+    if spawner is not None and spawner.pid != parent:
+        # It ended while this process still imported its modules, which takes an engine half a minute.
+        os._exit(1)
     try:
         fd = os.pidfd_open(parent)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Notices that an engine is dead, or that it has stopped without a word: it works at something and makes no step."""
+"""Notices that an engine is dead, or that engine or sessions have stopped without a word: no step, or no turn."""
 
 import threading
 from collections.abc import Callable
@@ -28,15 +28,24 @@ def deadline_s(config: dict[str, Any]) -> float:
 
 
 class Pulse:
-    """Looks after `engine`, and calls `died` once, with a sentence. `works` tells whether it has anything to do."""
+    """Looks after `engine`, and calls `died` once, with a sentence. `works` tells whether it has anything to do.
+
+    `turns` counts what those who tell workers of it have done; it never stays the same for long.
+    """
 
     def __init__(
-        self, engine: Engine, deadline_s: float, works: Callable[[], bool], died: Callable[[str], None]
+        self,
+        engine: Engine,
+        deadline_s: float,
+        works: Callable[[], bool],
+        turns: Callable[[], int],
+        died: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._looks = max(1, round(deadline_s / _LOOK_S))
         self._deadline_s = deadline_s
         self._works = works
+        self._turns = turns
         self._died = died
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
@@ -47,15 +56,30 @@ class Pulse:
         self._closing.set()
 
     def _run(self) -> None:
-        # Looks are counted, not time: a process that was stopped for a minute, or lacked CPU, is not a dead engine.
-        last, looks = -1.0, 0
+        steps, turns = _Standstill(), _Standstill()
         while not self._closing.wait(_LOOK_S):
-            step = self._engine.stats.last_step
-            looks = looks + 1 if self._works() and step == last else 0
-            last = step
             reason = self._engine.dead
-            if reason is None and looks >= self._looks:
-                reason = f"The engine made no step for {self._deadline_s:g} s."
+            if steps.look(self._engine.stats.last_step, moves=not self._works()) >= self._looks:
+                reason = reason or f"The engine made no step for {self._deadline_s:g} s."
+            if turns.look(self._turns()) >= self._looks:
+                reason = reason or f"No worker was told of anything for {self._deadline_s:g} s."
             if reason is not None:
                 self._died(reason)
                 return
+
+
+class _Standstill:
+    """Counts how often in a row a figure was the same.
+
+    Looks are counted, not time: a process that was stopped for a minute, or lacked CPU, does not stand still.
+    """
+
+    def __init__(self) -> None:
+        self._last = -1.0
+        self._looks = 0
+
+    def look(self, figure: float, *, moves: bool = False) -> int:
+        """Look once; where it `moves` anyway, that counts as another figure."""
+        self._looks = 0 if moves or figure != self._last else self._looks + 1
+        self._last = figure
+        return self._looks

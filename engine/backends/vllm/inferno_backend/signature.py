@@ -17,6 +17,7 @@ INPUTS = (
     ("return_num_input_tokens", "TYPE_BOOL", [1]),
     ("return_num_output_tokens", "TYPE_BOOL", [1]),
     ("return_token_ids", "TYPE_BOOL", [1]),
+    ("embedding_request", "TYPE_STRING", [1]),
     ("input_ids", "TYPE_INT32", [-1]),
     ("openai_surface", "TYPE_STRING", [1]),
     ("openai_body", "TYPE_STRING", [1]),

@@ -43,7 +43,10 @@ _Work = Callable[[float], None]
 
 
 class Desk:
-    """The sessions at `engine`. `dismissed` is set once all have been taken leave of, after `retire`."""
+    """The sessions at `engine`. `dismissed` is set once all have been taken leave of, after `retire`.
+
+    `turns` counts those of its thread: several a second, whatever happens.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -58,6 +61,7 @@ class Desk:
         self._has_more = False
         self._closing = False
         self._look_at = 0.0
+        self.turns = 0
         self.dismissed = threading.Event()
         self._slow = SlowSpeaker(lambda spoken: self._inbox.put(lambda now: self._said(spoken, now)))
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
@@ -103,6 +107,7 @@ class Desk:
 
     def _run(self) -> None:
         while not self._closing or self._leaving:
+            self.turns += 1
             try:
                 self._turn()
             except Exception:
@@ -117,7 +122,8 @@ class Desk:
         self._speak(now)
         self._look_around(now)
         stats, host = self._engine.stats, self._host
-        host.busy, host.crowded = stats.running, stats.waiting > 0
+        # Who hears that a dead engine has lost a generation must not have it go on there.
+        host.busy, host.crowded = stats.running, stats.waiting > 0 or self._engine.dead is not None
         host.flush(now)
         host.tick(now)
         for effect in host.drain():
