@@ -172,12 +172,19 @@ class Delta(Struct):
     tool_calls: list[ToolCallDelta] | UnsetType | None = UNSET
 
 
+class LogprobsDelta(Struct):
+    """Log-probabilities of the tokens that a step adds."""
+
+    content: list[TokenLogprob] | None
+    refusal: list[TokenLogprob] | UnsetType | None = UNSET
+
+
 class ChatChunkChoice(Struct, kw_only=True):
     """What a step adds to one answer; the last of an answer says why it ended."""
 
     index: int
     delta: Delta
-    logprobs: ChatLogprobs | UnsetType | None = UNSET
+    logprobs: LogprobsDelta | UnsetType | None = UNSET
     finish_reason: str | None
     stop_reason: int | str | UnsetType | None = UNSET
 
