@@ -24,9 +24,21 @@ class Both(NamedTuple):
         return list(self.whole["choices"])
 
 
+WITH_USAGE: Json = {"stream": True, "stream_options": {"include_usage": True}}
+_answered: dict[str, httpx.Response] = {}
+
+
+async def once(client: httpx.AsyncClient, path: str, body: Json) -> httpx.Response:
+    """Give the answer to this body, which is asked for once in a run of the tests: a real model takes its time."""
+    key = f"{client.base_url} {path} {json.dumps(body, sort_keys=True)}"
+    if key not in _answered:
+        _answered[key] = await client.post(path, json=body)
+    return _answered[key]
+
+
 async def both(client: httpx.AsyncClient, path: str, body: Json) -> Both:
     """Ask as a whole and as a stream, at the same time."""
-    answer, chunks = await asyncio.gather(client.post(path, json=body), stream(client, path, body))
+    answer, chunks = await asyncio.gather(once(client, path, body), stream(client, path, body))
     assert answer.status_code == 200, answer.text
     whole = answer.json()
     for field in ("id", "created"):
@@ -40,10 +52,9 @@ async def both(client: httpx.AsyncClient, path: str, body: Json) -> Both:
 
 async def stream(client: httpx.AsyncClient, path: str, body: Json) -> list[Json]:
     """Give the chunks of a streamed answer, which has to come to its end."""
-    asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
-    async with client.stream("POST", path, json=asked) as response:
-        assert response.status_code == 200, await response.aread()
-        lines = [line async for line in response.aiter_lines() if line.startswith("data: ")]
+    answer = await once(client, path, {**body, **WITH_USAGE})
+    assert answer.status_code == 200, answer.text
+    lines = [line for line in answer.text.splitlines() if line.startswith("data: ")]
     assert lines[-1] == "data: [DONE]", lines[-1]
     return [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
 

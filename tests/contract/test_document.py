@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.answers import WITH_USAGE, once
 from tests.contract.conftest import Platform
 from tests.features import FEATURES
 
@@ -61,8 +62,7 @@ async def test_answers_are_as_described(
     http: httpx.AsyncClient, platform: Platform, feature: str, stream: bool
 ) -> None:
     path, body = FEATURES[feature]
-    options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
-    answer = await http.post(path, json={"model": platform.model, **body, **options})
+    answer = await once(http, path, {"model": platform.model, **body, **(WITH_USAGE if stream else {})})
     assert answer.status_code == 200, answer.text
     described(path, "post", answer)
 
