@@ -109,7 +109,13 @@ async def test_a_request_is_one_trace_from_its_client_to_the_engines_phases(watc
 async def test_the_line_of_a_request_names_its_trace(watched: Watched) -> None:
     caller = trace.root(sampled=True)
     await ask(watched.stack, caller)
-    lines = [line for line in watched.lines("api-0") if line.get("trace_id") == caller.trace_id]
+
+    def said() -> list[dict[str, Any]]:
+        return [line for line in watched.lines("api-0") if line.get("trace_id") == caller.trace_id]
+
+    # It is written once all is answered.
+    watched.stack.until(lambda: bool(said()), "the line of a request")
+    lines = said()
     assert [line["message"] for line in lines] == ["request"]
     assert set(lines[0]) <= first_cells("Facts")
     span = watched.receiver.trace(caller.trace_id, SPANS[0])[0]
@@ -132,7 +138,8 @@ async def test_a_takeover_is_seen_in_trace_and_figures(watched: Watched) -> None
     spans = {span.name: span for span in watched.receiver.trace(caller.trace_id, *SPANS)}
     assert spans["process inferno-queue"].attributes["inferno.takeover"] is True
     assert spans["chat synthetic"].attributes["inferno.run"] == "adopted"
-    assert 'inferno_takeovers_total{model="synthetic"} 1.0' in watched.pages()["api-0"]
+    # Where the worker that follows comes back to its partition late there are two.
+    assert re.search(r'inferno_takeovers_total{model="synthetic"} [1-9]', watched.pages()["api-0"])
     stack.until_ready()
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from inferno_api.document import Document, reference
@@ -54,7 +54,12 @@ def build(parts: Parts) -> APIRouter:
         models = [model.name for model in parts.catalogue.serving()]
         return Ready(status="ready", models=models, last_answer_age_s=parts.canary.age_s)
 
-    @app.get("/metrics", summary="Figures for Prometheus, to operators alone", tags=["operations"])
+    @app.get(
+        "/metrics",
+        summary="Figures for Prometheus, to operators alone",
+        tags=["operations"],
+        response_class=PlainTextResponse,
+    )
     async def read_metrics(request: Request) -> Response:
         """Give all figures in Prometheus' text format: to loopback, operators' networks, and keys made for it."""
         await operators.check(request.scope)
@@ -65,7 +70,7 @@ def build(parts: Parts) -> APIRouter:
         """Give the description of every route."""
         return Response(written.json, media_type="application/json")
 
-    @app.get("/docs", summary="This document as a page for people", tags=["operations"])
+    @app.get("/docs", summary="This document as a page for people", tags=["operations"], response_class=HTMLResponse)
     async def docs() -> Response:
         """Give the description of every route as HTML, without scripts."""
         return HTMLResponse(written.page, headers={"content-security-policy": reference.POLICY})

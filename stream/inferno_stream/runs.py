@@ -173,7 +173,7 @@ class Run:
                 "trace_id": context.trace_id if context is not None else "",
                 "code": error.code,
                 "host": place.host if place is not None else "",
-                "deaths": self._deaths,
+                "losses": len(self._deaths),
             }
             logger.warning("an engine failed at a generation", extra={"facts": facts})
 

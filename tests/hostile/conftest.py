@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
 import psutil
 import pytest
 from tests.hostile import witness
@@ -41,8 +42,19 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     assert url.port
     status = stack.status
     api = psutil.Process(next(each["pid"] for each in status["processes"] if each["name"] == "api-0"))
+    _fill(stack)
     yield Target(stack, (url.hostname, url.port), stack.credentials["api_key"], status, api)
     stack.down()
+
+
+def _fill(stack: Stack) -> None:
+    """Ask for the largest that is taken, a few times: allocators keep what they had at once."""
+    credentials = stack.credentials
+    texts = [f"{place}-" + "x" * 8000 for place in range(1900)]
+    body = {"model": "synthetic", "input": texts, "dimensions": 8}
+    with httpx.Client(headers={"Authorization": f"Bearer {credentials['api_key']}"}, timeout=60) as client:
+        for _ in range(4):
+            client.post(f"{credentials['url']}/v1/embeddings", json=body).raise_for_status()
 
 
 @pytest.fixture(scope="module", autouse=True)
