@@ -65,7 +65,7 @@ exactness: development ## Cut vLLM's generations at every token, go on, and comp
 docs: development ## Write the generated pages
 	$(BIN)/python -m inferno_core.settings_page >docs/settings.md
 	$(BIN)/python -m inferno_api.document >docs/openapi.json
-	$(BIN)/python -m inferno_api.parameters_page >docs/parameters.md
+	$(BIN)/python -m inferno_api.requests.parameters_page >docs/parameters.md
 
 lock: development ## Write the lock files anew, with the newest versions that pyproject.toml allows
 	$(COMPILE) --upgrade pyproject.toml --extra build -o requirements/platform.lock

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-import inferno_api.tracing
+import inferno_api.telemetry.tracing
 import inferno_stream.runs
 import inferno_stream.spans
-from inferno_api import access_log
 from inferno_api.exchange import PARAMETERS, Exchange
-from inferno_api.metrics import Metrics as ApiMetrics
-from inferno_api.tracing import PARAMETER_NAMES
+from inferno_api.telemetry import access_log
+from inferno_api.telemetry.metrics import Metrics as ApiMetrics
+from inferno_api.telemetry.tracing import PARAMETER_NAMES
 from inferno_core.settings_page import page
 from inferno_stream.metrics import Metrics as WorkerMetrics
 from inferno_stream.otlp import OtlpTracer
@@ -70,7 +70,9 @@ def test_every_metric_has_its_row_and_every_row_its_metric(title: str, registry:
 
 
 def test_every_attribute_of_a_span_is_named() -> None:
-    sources = [Path(module.__file__ or "").read_text() for module in (inferno_api.tracing, inferno_stream.spans)]
+    sources = [
+        Path(module.__file__ or "").read_text() for module in (inferno_api.telemetry.tracing, inferno_stream.spans)
+    ]
     written = {name for source in sources for name in _ATTRIBUTE.findall(source)}
     written |= {PARAMETER_NAMES.get(name, f"gen_ai.request.{name}") for name in PARAMETERS} | {"error.type"}
     assert first_cells("Attributes") == written

@@ -6,13 +6,13 @@ from functools import cache
 
 import msgspec
 
-from inferno_api import images
-from inferno_api.asked import Asked
 from inferno_api.catalogue import Catalogue
-from inferno_api.chat import ChatBody
-from inferno_api.fault import Fault
-from inferno_api.refused import Refusing
-from inferno_api.sampling import Sampling
+from inferno_api.requests import images
+from inferno_api.requests.asked import Asked
+from inferno_api.requests.chat import ChatBody
+from inferno_api.requests.fault import Fault
+from inferno_api.requests.refused import Refusing
+from inferno_api.requests.sampling import Sampling
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest
 from inferno_core.hosts import HostedModel
 from inferno_core.keys import Key

@@ -14,11 +14,11 @@ from starlette.routing import Mount, Route, Router
 from inferno_api import control
 from inferno_api.authentication import Authentication
 from inferno_api.generations import Generations
-from inferno_api.keepalive import Ticker
 from inferno_api.middleware import Errors, Measure, RequestId
 from inferno_api.models import Models
 from inferno_api.parts import Parts
 from inferno_api.surfaces import SURFACES
+from inferno_api.wire.keepalive import Ticker
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 

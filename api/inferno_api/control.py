@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from inferno_api.document import Document, reference
-from inferno_api.operators import Operators
 from inferno_api.parts import Parts
+from inferno_api.telemetry.operators import Operators
 from inferno_core.errors import Unavailable
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 from starlette.types import Scope
 
-from inferno_api.histogram import Series
+from inferno_api.telemetry.histogram import Series
 from inferno_core.acceptance import Accepted
 from inferno_core.records import Final, Head, Surface
 from inferno_core.trace import TraceContext

@@ -8,18 +8,19 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from inferno_api import exchange as exchanges
-from inferno_api import headers, validation
+from inferno_api import headers
 from inferno_api.admission import Admission
-from inferno_api.asked import Asked
-from inferno_api.backstop import backstop
-from inferno_api.bodies import read_body
-from inferno_api.connection import ClientGone
 from inferno_api.exchange import Exchange
-from inferno_api.keepalive import Ticker
 from inferno_api.parts import Parts
-from inferno_api.pump import Pump
+from inferno_api.requests import validation
+from inferno_api.requests.asked import Asked
+from inferno_api.responses.backstop import backstop
+from inferno_api.responses.pump import Pump
+from inferno_api.responses.whole import Whole
 from inferno_api.surfaces import SurfaceKind
-from inferno_api.whole import Whole
+from inferno_api.wire.bodies import read_body
+from inferno_api.wire.connection import ClientGone
+from inferno_api.wire.keepalive import Ticker
 from inferno_core.errors import InfernoError
 from inferno_stream.edge import Draft, Follower, Sink
 

@@ -12,12 +12,13 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inferno_api import access_log, failures, tracing
 from inferno_api import exchange as exchanges
+from inferno_api import failures
 from inferno_api import headers as answered
-from inferno_api.connection import ClientGone
 from inferno_api.exchange import Exchange
-from inferno_api.metrics import Metrics
+from inferno_api.telemetry import access_log, tracing
+from inferno_api.telemetry.metrics import Metrics
+from inferno_api.wire.connection import ClientGone
 from inferno_core import trace
 from inferno_core.errors import InfernoError
 from inferno_stream.tracing import Tracer

@@ -4,8 +4,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inferno_api.answers import ModelCard, ModelList
 from inferno_api.catalogue import Catalogue
+from inferno_api.responses.answers import ModelCard, ModelList
 from inferno_core.hosts import HostedModel
 
 

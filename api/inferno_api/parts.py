@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from inferno_api.bodies import BodyBudget
-from inferno_api.canary import Canary
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
-from inferno_api.metrics import Metrics
+from inferno_api.telemetry.canary import Canary
+from inferno_api.telemetry.metrics import Metrics
 from inferno_api.waiting import WaitingRoom
+from inferno_api.wire.bodies import BodyBudget
 from inferno_core.records import Deadlines
 from inferno_core.settings import ApiSettings
 from inferno_stream.edge import Edge

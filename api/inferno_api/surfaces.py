@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from inferno_api.answers import ChatChunk, ChatCompletion, EmbeddingList, TextChunk, TextCompletion
-from inferno_api.asked import Asked
-from inferno_api.chat import ChatBody
-from inferno_api.chat_folding import ChatFolding
-from inferno_api.completion import CompletionBody
-from inferno_api.completion_folding import CompletionFolding
-from inferno_api.embedding import EmbeddingBody
-from inferno_api.embedding_folding import EmbeddingFolding
-from inferno_api.folding import Folding
+from inferno_api.requests.asked import Asked
+from inferno_api.requests.chat import ChatBody
+from inferno_api.requests.completion import CompletionBody
+from inferno_api.requests.embedding import EmbeddingBody
+from inferno_api.responses.answers import ChatChunk, ChatCompletion, EmbeddingList, TextChunk, TextCompletion
+from inferno_api.responses.chat_folding import ChatFolding
+from inferno_api.responses.completion_folding import CompletionFolding
+from inferno_api.responses.embedding_folding import EmbeddingFolding
+from inferno_api.responses.folding import Folding
 from inferno_core.records import Surface
 
 

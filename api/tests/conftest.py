@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from inferno_api import app
-from inferno_api.canary import Canary
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
-from inferno_api.metrics import Metrics
 from inferno_api.parts import Parts
+from inferno_api.telemetry.canary import Canary
+from inferno_api.telemetry.metrics import Metrics
 from inferno_api.waiting import WaitingRoom
 from inferno_core import keys
 from inferno_core.errors import InfernoError

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from inferno_api.folding import Cover, Folding
+from inferno_api.responses.folding import Cover, Folding
 from inferno_core.acceptance import Accepted
 from inferno_core.records import Frame, Usage
 

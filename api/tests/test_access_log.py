@@ -1,5 +1,5 @@
-from inferno_api import access_log
 from inferno_api.exchange import Exchange
+from inferno_api.telemetry import access_log
 from inferno_core import trace
 
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from inferno_api.admission import Admission
-from inferno_api.chat import ChatBody
-from inferno_api.completion import CompletionBody
+from inferno_api.requests.chat import ChatBody
+from inferno_api.requests.completion import CompletionBody
 from inferno_core.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound
 from inferno_core.hosts import HostedModel, ModelState
 from inferno_core.keys import Key

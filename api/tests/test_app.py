@@ -9,13 +9,13 @@ import httpx
 import pytest
 import uvicorn
 
-from inferno_api import wire
+from inferno_api.wire import protocol
 from inferno_stream.fake import words
 
 
 @pytest.fixture
 async def url(world: Any) -> AsyncGenerator[str]:
-    connection: Any = wire.protocol(world.parts.settings, world.parts.metrics.refused)
+    connection: Any = protocol.factory(world.parts.settings, world.parts.metrics.refused)
     config = uvicorn.Config(world.app, port=0, http=connection, ws="none", log_config=None, server_header=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

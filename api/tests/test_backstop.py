@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from inferno_api.backstop import SLACK_S, backstop
 from inferno_api.exchange import Exchange
+from inferno_api.responses.backstop import SLACK_S, backstop
 from inferno_core.errors import DeadlineExceeded
 from inferno_core.records import Deadlines, Head, Tenant
 from inferno_stream.edge import Follower

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from api.tests.test_connection import GONE, part, receiving
 
-from inferno_api import bodies
-from inferno_api.bodies import BodyBudget, read_body
-from inferno_api.connection import ClientGone
+from inferno_api.wire import bodies
+from inferno_api.wire.bodies import BodyBudget, read_body
+from inferno_api.wire.connection import ClientGone
 from inferno_core.errors import RequestTimeout, TooLarge, Unavailable
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from inferno_api import canary
-from inferno_api.canary import PLATFORM, Canary
 from inferno_api.exchange import Exchange
+from inferno_api.telemetry import canary
+from inferno_api.telemetry.canary import PLATFORM, Canary
 from inferno_core.errors import EngineFailed, Unavailable
 from inferno_core.settings import ApiSettings
 

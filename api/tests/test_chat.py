@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from inferno_api.chat import ChatBody
+from inferno_api.requests.chat import ChatBody
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from folded import fold
 
-from inferno_api.chat_folding import ChatFolding
+from inferno_api.responses.chat_folding import ChatFolding
 
 
 def chat(*deltas: dict[str, Any], **last: Any) -> Any:

@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from inferno_api.completion import CompletionBody
+from inferno_api.requests.completion import CompletionBody
 
 
 def completion(**fields: Any) -> CompletionBody:

@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from folded import fold
 
-from inferno_api.completion_folding import CompletionFolding
+from inferno_api.responses.completion_folding import CompletionFolding
 
 
 def test_texts_are_joined() -> None:

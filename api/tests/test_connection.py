@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from inferno_api.connection import ClientGone, held
+from inferno_api.wire.connection import ClientGone, held
 from inferno_core.errors import DeadlineExceeded
 
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from inferno_api import answers, failures
+from inferno_api import failures
 from inferno_api.document import examples
+from inferno_api.responses import answers
 from inferno_api.surfaces import SURFACES
 from inferno_core.effects import EngineFrame
 from inferno_core.errors import BY_CODE

@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from inferno_api.embedding import MAX_INPUTS, EmbeddingBody
+from inferno_api.requests.embedding import MAX_INPUTS, EmbeddingBody
 
 
 def embedding(**fields: Any) -> EmbeddingBody:

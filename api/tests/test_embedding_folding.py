@@ -5,8 +5,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from folded import fold
 
-from inferno_api.embedding_folding import EmbeddingFolding
-from inferno_api.folding import Cover
+from inferno_api.responses.embedding_folding import EmbeddingFolding
+from inferno_api.responses.folding import Cover
 from inferno_core.acceptance import Accepted
 from inferno_core.records import Frame, Usage
 

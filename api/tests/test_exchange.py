@@ -1,5 +1,5 @@
 from inferno_api.exchange import Exchange
-from inferno_api.histogram import Series
+from inferno_api.telemetry.histogram import Series
 from inferno_core import trace
 from inferno_core.acceptance import Accepted
 from inferno_core.records import Final, Frame, Head, Outcome, Tenant

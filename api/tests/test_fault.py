@@ -1,4 +1,4 @@
-from inferno_api.fault import Fault
+from inferno_api.requests.fault import Fault
 
 
 def test_a_fault_knows_its_field() -> None:

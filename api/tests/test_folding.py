@@ -1,6 +1,6 @@
 from msgspec import UNSET
 
-from inferno_api.folding import extended, latest
+from inferno_api.responses.folding import extended, latest
 
 
 def test_lists_grow_once_there_is_one() -> None:

@@ -3,8 +3,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from inferno_api import formats
-from inferno_api.formats import ResponseFormat, StructuredOutputs
+from inferno_api.requests import formats
+from inferno_api.requests.formats import ResponseFormat, StructuredOutputs
 
 SCHEMA = {"type": "object"}
 

@@ -1,6 +1,6 @@
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from inferno_api import histogram
+from inferno_api.telemetry import histogram
 
 
 def test_it_counts_as_prometheus_own_does() -> None:

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from inferno_api import images
-from inferno_api.fault import Fault
-from inferno_api.limits import MAX_IMAGE_BYTES
+from inferno_api.requests import images
+from inferno_api.requests.fault import Fault
+from inferno_api.requests.limits import MAX_IMAGE_BYTES
 
 
 def png(width: int, height: int) -> bytes:

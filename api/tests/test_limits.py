@@ -4,14 +4,16 @@ from types import ModuleType
 
 import pytest
 
-from inferno_api import bodies, limits, whole, wire_limits
+from inferno_api.requests import limits
+from inferno_api.responses import whole
+from inferno_api.wire import bodies, overhead
 from inferno_core.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 ROW = re.compile(
     r"^\| (?P<what>[^|]+) \| [^|]*?(?P<value>[\d.]+)(?: [a-z]+)?, `(?P<name>[A-Z_0-9]+)` \| [^|]+ \|$", re.MULTILINE
 )
-MODULES: tuple[ModuleType, ...] = (limits, bodies, whole, wire_limits)
+MODULES: tuple[ModuleType, ...] = (limits, bodies, whole, overhead)
 
 
 def constants(module: ModuleType) -> dict[str, float]:

@@ -3,9 +3,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from inferno_api import messages
-from inferno_api.fault import Fault
-from inferno_api.messages import Message
+from inferno_api.requests import messages
+from inferno_api.requests.fault import Fault
+from inferno_api.requests.messages import Message
 
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}

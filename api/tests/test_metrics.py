@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from inferno_api.exchange import Exchange
-from inferno_api.metrics import Metrics
+from inferno_api.telemetry.metrics import Metrics
 from inferno_core.records import Final, Outcome, Phases, Usage
 from inferno_stream.fake import words
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from inferno_api.operators import Operators
+from inferno_api.telemetry.operators import Operators
 from inferno_core import keys
 from inferno_core.errors import Forbidden, InvalidRequest
 

@@ -17,12 +17,13 @@ import openai.types.embedding_create_params as openai_embedding
 import pytest
 from msgspec.structs import replace
 
-from inferno_api import admission, app, validation
-from inferno_api.asked import Asked
-from inferno_api.chat import ChatBody
-from inferno_api.completion import CompletionBody
-from inferno_api.embedding import EmbeddingBody
-from inferno_api.refused import REFUSED
+from inferno_api import admission, app
+from inferno_api.requests import validation
+from inferno_api.requests.asked import Asked
+from inferno_api.requests.chat import ChatBody
+from inferno_api.requests.completion import CompletionBody
+from inferno_api.requests.embedding import EmbeddingBody
+from inferno_api.requests.refused import REFUSED
 from inferno_core.errors import InvalidRequest
 from inferno_core.settings import ApiSettings
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from inferno_api import parameters_page
+from inferno_api.requests import parameters_page
 from inferno_api.surfaces import SURFACES
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "parameters.md"

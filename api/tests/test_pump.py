@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from inferno_api.connection import ClientGone
 from inferno_api.exchange import Exchange
-from inferno_api.keepalive import Ticker
-from inferno_api.outlet import EXTENSION
-from inferno_api.pump import Pump
+from inferno_api.responses.pump import Pump
+from inferno_api.wire.connection import ClientGone
+from inferno_api.wire.keepalive import Ticker
+from inferno_api.wire.outlet import EXTENSION
 from inferno_core.errors import DeadlineExceeded, EngineFailed, Unavailable
 from inferno_core.records import Deadlines, Failure, Final, Frame, Head, Outcome, Tenant
 from inferno_core.settings import ApiSettings

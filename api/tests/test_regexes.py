@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from inferno_api import regexes
-from inferno_api.fault import Fault
-from inferno_api.limits import MAX_REGEX_BYTES, MAX_WRITTEN_OUT
+from inferno_api.requests import regexes
+from inferno_api.requests.fault import Fault
+from inferno_api.requests.limits import MAX_REGEX_BYTES, MAX_WRITTEN_OUT
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from inferno_api import schemas
-from inferno_api.fault import Fault
+from inferno_api.requests import schemas
+from inferno_api.requests.fault import Fault
 
 PERSON = {
     "type": "object",

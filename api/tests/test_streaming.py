@@ -1,6 +1,6 @@
 import json
 
-from inferno_api.streaming import DONE, KEEPALIVE, EventStream, error_event
+from inferno_api.responses.streaming import DONE, KEEPALIVE, EventStream, error_event
 from inferno_core.acceptance import Accepted
 from inferno_core.errors import WorkerLost
 from inferno_core.records import Final, Frame, Outcome, Usage

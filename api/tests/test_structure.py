@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from inferno_api import structure
-from inferno_api.fault import Fault
+from inferno_api.requests import structure
+from inferno_api.requests.fault import Fault
 
 
 def nested(depth: int) -> Any:

@@ -1,7 +1,7 @@
 import pytest
 
-from inferno_api import texts
-from inferno_api.texts import Texts
+from inferno_api.requests import texts
+from inferno_api.requests.texts import Texts
 
 
 @pytest.mark.parametrize(("value", "count"), [("", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1], [2], [3]], 3)])

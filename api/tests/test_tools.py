@@ -3,9 +3,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from inferno_api import tools
-from inferno_api.fault import Fault
-from inferno_api.tools import NamedFunction, NamedTool, Tool, ToolCall
+from inferno_api.requests import tools
+from inferno_api.requests.fault import Fault
+from inferno_api.requests.tools import NamedFunction, NamedTool, Tool, ToolCall
 
 
 def tool(name: str = "f", **function: Any) -> Tool:

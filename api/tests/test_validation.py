@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferno_api import failures, validation
-from inferno_api.chat import ChatBody
-from inferno_api.completion import CompletionBody
-from inferno_api.limits import MAX_VALUES
+from inferno_api import failures
+from inferno_api.requests import validation
+from inferno_api.requests.chat import ChatBody
+from inferno_api.requests.completion import CompletionBody
+from inferno_api.requests.limits import MAX_VALUES
 from inferno_core.errors import InvalidRequest, TooLarge
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from starlette.types import Message
 
-from inferno_api import whole
-from inferno_api.chat_folding import ChatFolding
-from inferno_api.connection import ClientGone
 from inferno_api.exchange import Exchange
-from inferno_api.whole import Whole
+from inferno_api.responses import whole
+from inferno_api.responses.chat_folding import ChatFolding
+from inferno_api.responses.whole import Whole
+from inferno_api.wire.connection import ClientGone
 from inferno_core.errors import EngineFailed, InvalidRequest, Unavailable
 from inferno_core.records import Failure, Final, Frame, Head, Outcome, Tenant, Usage
 from inferno_stream.edge import Draft, Follower

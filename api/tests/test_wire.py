@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from api.tests.wire_client import GET, Client, Server, answer, client_of, error
 
-from inferno_api import wire, wire_limits
+from inferno_api.wire import overhead, protocol
 
 
 class App:
@@ -146,9 +146,9 @@ def test_ambiguous_or_broken_headers_are_refused(client: Client, header: bytes) 
 @pytest.mark.parametrize(
     "data",
     [
-        b"GET /" + b"x" * wire_limits.MAX_URL_BYTES + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (wire_limits.MAX_HEADERS + 1) + b"\r\n",
-        b"GET / HTTP/1.1\r\na: " + b"x" * wire_limits.MAX_HEADER_BYTES + b"\r\n\r\n",
+        b"GET /" + b"x" * overhead.MAX_URL_BYTES + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (overhead.MAX_HEADERS + 1) + b"\r\n",
+        b"GET / HTTP/1.1\r\na: " + b"x" * overhead.MAX_HEADER_BYTES + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\na: " + b"x" * (10 << 20),
         b"GET / HTTP/1.1\r\n" + b"x" * (10 << 20),
         b"\r\n" * (1 << 20),
@@ -188,7 +188,7 @@ def test_a_client_that_says_nothing_is_let_go(client: Client) -> None:
 
 
 def test_an_idle_connection_has_its_own_time(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
-    monkeypatch.setattr(wire, "IDLE_S", 0.3)
+    monkeypatch.setattr(protocol, "IDLE_S", 0.3)
     client.say(post())
     client.until(b"hello")
     assert client.rest() == b""

@@ -46,7 +46,7 @@ class Server:
         self.connections = self.state.connections = Connections()
         self._config = Config(app, log_config=None, proxy_headers=False, lifespan="off")
         self._config.load()
-        self._make = protocol(ApiSettings(**settings), self.refused.append)
+        self._make = protocol.factory(ApiSettings(**settings), self.refused.append)
         self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
 

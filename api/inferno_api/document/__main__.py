@@ -3,12 +3,12 @@
 import sys
 
 from inferno_api import control
-from inferno_api.canary import Canary
 from inferno_api.catalogue import Catalogue
 from inferno_api.document import Document
 from inferno_api.keyring import Keyring
-from inferno_api.metrics import Metrics
 from inferno_api.parts import Parts
+from inferno_api.telemetry.canary import Canary
+from inferno_api.telemetry.metrics import Metrics
 from inferno_api.waiting import WaitingRoom
 from inferno_core.hosts import Host
 from inferno_core.keys import Key, Secret

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from inferno_api import answers
-from inferno_api.answers import ModelCard, ModelList
 from inferno_api.document import errors, headers, parameters
 from inferno_api.failures import ErrorBody
+from inferno_api.responses import answers
+from inferno_api.responses.answers import ModelCard, ModelList
 from inferno_api.surfaces import SURFACES
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from inferno_api.answers import ModelCard, ModelList
 from inferno_api.document import errors, examples, headers, stream
 from inferno_api.document.components import reference
+from inferno_api.responses.answers import ModelCard, ModelList
 from inferno_api.surfaces import SURFACES, SurfaceKind
 from inferno_core.records import Surface
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from inferno_api.refused import REFUSED
+from inferno_api.requests.refused import REFUSED
 
 _SENTENCES = {
     "messages": "The conversation so far, oldest turn first.",

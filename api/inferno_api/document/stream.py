@@ -8,7 +8,7 @@ from msgspec import Struct
 from inferno_api.document import examples
 from inferno_api.document.components import reference
 from inferno_api.failures import ErrorBody
-from inferno_api.streaming import DONE, KEEPALIVE
+from inferno_api.responses.streaming import DONE, KEEPALIVE
 
 _EVENTS = (
     "The schema is that of one event's `data`: a chunk, or an error, which is the stream's last event. A stream that "

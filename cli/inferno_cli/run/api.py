@@ -12,13 +12,14 @@ import uvloop
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from inferno_api import app, wire
-from inferno_api.canary import Canary
+from inferno_api import app
 from inferno_api.catalogue import Catalogue
 from inferno_api.keyring import Keyring
-from inferno_api.metrics import Metrics
 from inferno_api.parts import Parts
+from inferno_api.telemetry.canary import Canary
+from inferno_api.telemetry.metrics import Metrics
 from inferno_api.waiting import WaitingRoom
+from inferno_api.wire import protocol
 from inferno_cli import log_records
 from inferno_cli.run import telemetry
 from inferno_core.errors import InvalidRequest
@@ -106,7 +107,7 @@ async def _running(work: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
 
 
 def _server(application: Starlette, settings: Settings, metrics: Metrics) -> uvicorn.Server:
-    connection = wire.protocol(settings.api, metrics.refused)
+    connection = protocol.factory(settings.api, metrics.refused)
     config = uvicorn.Config(
         application,
         host=settings.api.host,

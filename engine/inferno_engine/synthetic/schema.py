@@ -255,7 +255,7 @@ def _some(options: Any, name: str) -> list[Any]:
     return some
 
 
-def _of_type(values: list[Any], kinds: Any) -> list[Any]:
+def _of_type(values: list[Any], kinds: str | list[Any] | None) -> list[Any]:
     """Keep the values of these types; all of them where no type is said."""
     if kinds is None:
         return values

@@ -1,0 +1,1 @@
+"""What clients may ask for: types that validate, limits, and what is refused."""

@@ -1,0 +1,1 @@
+"""How answers are told: folded into a whole, or streamed."""

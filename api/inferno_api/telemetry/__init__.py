@@ -1,0 +1,1 @@
+"""What operators see: metrics, spans, log lines, and whether words still come."""
