@@ -97,9 +97,11 @@ class Follower:
 
     def flush(self) -> None:
         """Give on what was fed."""
+        if not self._buffer:
+            return
         if self._sink is None:
             self._wake()
-        elif self._buffer:
+        else:
             taken, self._buffer = self._buffer, []
             try:
                 self._sink.heard(taken)

@@ -32,14 +32,25 @@ async def test_gives_what_came_then_what_comes_then_the_end(follower: Follower) 
     follower.feed(frame(1))
     assert [one.token_index for one in await follower.next(1)] == [0, 1]
     assert follower.head is not None
-    asyncio.get_running_loop().call_soon(follower.feed, frame(2, final=Final(Outcome.FINISHED)))
+    asyncio.get_running_loop().call_soon(_batch, follower, frame(2, final=Final(Outcome.FINISHED)))
     assert [one.token_index for one in await follower.next(1)] == [2]
     with pytest.raises(StopAsyncIteration):
         await follower.next(1)
 
 
+def _batch(follower: Follower, record: Head | Frame) -> None:
+    follower.feed(record)
+    follower.flush()
+
+
 async def test_nothing_within_the_time_is_nothing(follower: Follower) -> None:
     assert await follower.next(0.01) == []
+
+
+async def test_a_head_alone_wakes_nobody(follower: Follower) -> None:
+    asyncio.get_running_loop().call_soon(_batch, follower, head(1))
+    asyncio.get_running_loop().call_later(0.05, _batch, follower, frame(0))
+    assert [one.token_index for one in await follower.next(5)] == [0]
 
 
 async def test_frames_of_a_former_owner_are_void(follower: Follower) -> None:

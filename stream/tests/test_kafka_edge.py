@@ -110,8 +110,11 @@ class Silent:
         self.acknowledged = asyncio.Event()
         self.sent: list[QueueRecord] = []
 
-    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> int:
+    def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> "asyncio.Task[int]":
         self.sent.append(codec.decode_queue(value))
+        return asyncio.create_task(self._wait())
+
+    async def _wait(self) -> int:
         await self.acknowledged.wait()
         return 0
 

@@ -201,9 +201,9 @@ async def test_a_generation_that_takes_three_engines_with_it_ends(draft: MakeDra
     owner = begin(ground, asked)
     take(ground, owner)
     assert ground.engine.place is not None
-    for _ in range(2):
+    for life in ("the second", "the third"):
         ground.engine.running[asked.id].lose()
-        owner.move(owner.homeless[0], ground.engine.place)
+        owner.move(owner.homeless[0], structs.replace(ground.engine.place, incarnation=life))
         if ground.searches:
             ground.searches.pop().on_found(History())
     ground.engine.running[asked.id].lose()
