@@ -90,10 +90,9 @@ def _check_length(model: HostedModel, body: Asked) -> None:
     if not model.context:
         return
     room = f"prompt and answer of {model.name!r} have {model.context} tokens together"
-    if body.allowance is not None and body.allowance > model.context:
-        raise InvalidRequest(
-            f"'{body.allowance_field}' is {body.allowance}, and {room}. Ask for fewer.", param=body.allowance_field
-        )
+    for field, value in body.limits:
+        if value > model.context:
+            raise InvalidRequest(f"'{field}' is {value}, and {room}. Ask for fewer.", param=field)
     if body.truncate_prompt_tokens is not None:
         return
     least, wanted = body.least_tokens, body.allowance or 0

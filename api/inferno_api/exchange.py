@@ -22,9 +22,10 @@ class Exchange:
     """One request and its answer. Times are of `time.perf_counter`, in seconds, and None until that has happened.
 
     `trace` is the request's own span and `parent` its caller's. `model` and `version` are names of the catalogue's,
-    never what a client wrote. `admitted` is when the request stood in the log, `head` the first worker's, `first` and
-    `last` when words came, `gaps` observes the time between. `outcome` is how the generation ended, or its reader;
-    `code` the error's that the client was told. `taken` is called when an engine has the request.
+    never what a client wrote. `read` is when the body had come in, `admitted` when the request stood in the log, `head`
+    the first worker's, `first` and `last` when words came, `gaps` observes the time between. `outcome` is how the
+    generation ended, or its reader; `code` the error's that the client was told. `taken` is called when an engine has
+    the request.
     """
 
     request_id: str
@@ -41,6 +42,7 @@ class Exchange:
     stream: bool = False
     parameters: dict[str, float] = field(default_factory=dict[str, float])
     generation_id: str = ""
+    read: float | None = None
     admitted: float | None = None
     head: Head | None = None
     takeovers: int = 0
@@ -58,6 +60,11 @@ class Exchange:
         """What those who work for this request are to be told of its trace, as W3C's header says it; or nothing."""
         context = self.trace or self.parent
         return context.traceparent if context is not None else ""
+
+    @property
+    def overhead_s(self) -> float | None:
+        """How long the platform took from having the request to its standing in the log."""
+        return None if self.admitted is None else self.admitted - (self.started if self.read is None else self.read)
 
     def opened(self, draft: Draft, body: Struct, *, stream: bool) -> None:
         """Note what is asked for, once it is admitted."""

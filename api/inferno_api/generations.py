@@ -47,6 +47,7 @@ class Generations:
         """Answer one request. The generation is left as soon as the client hangs up, or the answer is complete."""
         exchange = exchanges.of(scope)
         data = await read_body(scope, receive, self._parts.settings.max_body_bytes, self._parts.bodies)
+        exchange.read = time.perf_counter()
         body: Asked = validation.read(data, self._decode)
         draft = self._admission.draft(self._kind.surface, body, scope["key"])
         exchange.opened(draft, body, stream=body.streams)

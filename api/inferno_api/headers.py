@@ -14,15 +14,15 @@ def answered(exchange: Exchange) -> Headers:
     """Give the headers of an answer, or of an error that came behind admission; before that there are none.
 
     `queue-ms` is how long the request stood in the log until an engine took it; it is left out where the status line
-    goes out before one has. `overhead-ms` is from the request's arrival until it stood in the log.
+    goes out before one has. `overhead-ms` is from the body's last byte until the request stood in the log.
     """
     if not exchange.version:
         return []
     headers = [(MODEL_VERSION, exchange.version.encode())]
     if exchange.head is not None:
         headers.append((QUEUE_MS, b"%d" % exchange.head.waited_ms))
-    if exchange.admitted is not None:
-        headers.append((OVERHEAD_MS, b"%d" % round((exchange.admitted - exchange.started) * 1000)))
+    if (overhead_s := exchange.overhead_s) is not None:
+        headers.append((OVERHEAD_MS, b"%d" % round(overhead_s * 1000)))
     return headers
 
 

@@ -85,6 +85,9 @@ def test_no_one_gets_more_tokens_than_the_context(admission: Admission) -> None:
     with pytest.raises(InvalidRequest, match="8193") as caught:
         admission.draft("chat", chat(max_completion_tokens=8193), KEY)
     assert caught.value.param == "max_completion_tokens"
+    with pytest.raises(InvalidRequest) as caught:
+        admission.draft("chat", chat(max_completion_tokens=5, max_tokens=8193), KEY)
+    assert caught.value.param == "max_tokens"
 
 
 def test_what_can_not_fit_is_refused_before_it_is_queued(admission: Admission) -> None:

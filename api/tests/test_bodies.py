@@ -6,7 +6,7 @@ from api.tests.test_connection import GONE, part, receiving
 from inferno_api.wire import bodies
 from inferno_api.wire.bodies import BodyBudget, read_body
 from inferno_api.wire.connection import ClientGone
-from inferno_core.errors import RequestTimeout, TooLarge, Unavailable
+from inferno_core.errors import InvalidRequest, RequestTimeout, TooLarge, Unavailable
 
 
 async def read(*messages: dict[str, Any], declared: bytes = b"", budget: BodyBudget | None = None) -> bytes:
@@ -23,6 +23,13 @@ async def test_a_body_that_is_too_large_is_refused_as_soon_as_that_is_known() ->
         await read(declared=b"11")
     with pytest.raises(TooLarge):
         await read(part(b"123456", more=True), part(b"123456", more=True))
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"GZIP", b"br, identity"])
+async def test_a_compressed_body_is_refused(coding: bytes) -> None:
+    scope = {"headers": [(b"content-encoding", coding)]}
+    with pytest.raises(InvalidRequest, match="content-encoding"):
+        await read_body(scope, receiving(part(b"{}")), 10, BodyBudget())
 
 
 async def test_a_length_of_any_number_of_digits_is_understood() -> None:

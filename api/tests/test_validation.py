@@ -131,6 +131,13 @@ def test_what_is_no_body_at_all(data: bytes) -> None:
     assert refusal(data).status == 400
 
 
+@pytest.mark.parametrize("half", [r"\ud83d", r"\uDE00", r"\ud83d\ud83d", r"a\ud83d b"])
+def test_half_a_character_is_named(half: str) -> None:
+    data = f'{{"model":"m","messages":[{{"role":"user","content":"{half}"}}]}}'.encode()
+    assert "half of a character" in refusal(data).message
+    assert "half" not in refusal(rb'{"model":"\ud83d\ude00","messages":1}').message
+
+
 def test_unknown_fields_are_ignored_and_null_is_unset() -> None:
     body = validation.read(json.dumps({**CHAT, "new": 1, "temperature": None, "stop": None}).encode(), decode_chat)
     assert json.loads(msgspec.json.encode(body)) == CHAT

@@ -273,4 +273,6 @@ class Fleet:
 
 
 def _gone(host: str) -> str:
-    return f"The engine on {host} that ran this is gone; try again."
+    # Of hosts that have no name of their own, this is the address: not for clients.
+    logger.warning("the engine on %s is gone", host)
+    return "The engine that ran this is gone; try again."

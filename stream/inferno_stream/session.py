@@ -206,7 +206,7 @@ class Session:
             control = group.create_task(self._control.run())
             watch = group.create_task(self._watch())
             await self._listen()
-            self.lose(f"The engine at {self._triton.address} left while it ran this; try again.", HostLeft)
+            self.lose("The engine left while it ran this; try again.", HostLeft)
             await self._control.close()
             control.cancel()
             watch.cancel()
@@ -264,7 +264,8 @@ class Session:
         await asyncio.sleep(_PAUSE_S if self._hearers else _IDLE_PAUSE_S)
 
     def _give_up(self) -> None:
-        self.lose(f"The engine's host at {self._triton.address} can't be reached; try again.")
+        logger.warning("the engine's host at %s can't be reached", self._triton.address)
+        self.lose("The engine's host can't be reached; try again.")
 
     async def _watch(self) -> None:
         while True:
@@ -303,7 +304,7 @@ class Session:
         if fresh or not self.life:
             # One that lives has only forgotten this worker, of whom it had not heard for long.
             kind = HostLeft if life == self.life else HostLost
-            self.lose(f"The engine at {self._triton.address} that ran this is gone; try again.", kind)
+            self.lose("The engine that ran this is gone; try again.", kind)
             self._unacknowledged.begin(0)
             self._control.begin(heard)
             self._heard = heard

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -192,6 +193,23 @@ async def test_a_client_that_reads_slowly_but_steadily_gets_all(target: Target) 
             said += await asyncio.wait_for(line.reader.read(2000), 10)
             await asyncio.sleep(0.005)
     assert b'"error"' not in said
+
+
+async def test_a_client_that_reads_ever_slower_than_it_is_told_gets_to_the_reason(target: Target) -> None:
+    connection = socket.socket()
+    # Or what it does not read would lie in its own kernel, by megabytes.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+    connection.connect(target.address)
+    reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
+    writer.write(request(LONG | {"n": 32, "logprobs": True, "top_logprobs": 5}, key=target.key))
+    said = b""
+    while part := await asyncio.wait_for(reader.read(4000), 10):
+        said += part
+        await asyncio.sleep(0.2)
+    writer.close()
+    last = said.rsplit(b"data: ", 1)[-1]
+    assert b"token_index" in last, last[-300:]
+    assert b'"error"' in last
 
 
 async def test_a_client_that_closes_its_half(target: Target) -> None:

@@ -14,7 +14,7 @@ _ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
         _MILLISECONDS,
     ),
     "x-inferno-overhead-ms": (
-        "From the request's arrival to its standing in the log, in milliseconds.",
+        "From the request's last byte to its standing in the log, in milliseconds.",
         _MILLISECONDS,
     ),
     "retry-after": ("When a repeat may succeed, in seconds.", {"type": "integer", "minimum": 1}),
@@ -38,7 +38,8 @@ _REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 _ALWAYS = ("x-request-id",)
 _OWN = ("x-inferno-model-version", "x-inferno-queue-ms", "x-inferno-overhead-ms")
-_OF_ERRORS = {400: _OWN, 401: ("www-authenticate",), 429: ("retry-after",), 500: _OWN, 503: ("retry-after",), 504: _OWN}
+_LATER = (*_OWN, "retry-after")
+_OF_ERRORS = {400: _OWN, 401: ("www-authenticate",), 429: _LATER, 500: _OWN, 503: _LATER, 504: _OWN}
 """What an error's answer carries besides; Inferno's own headers only where the request had been admitted."""
 
 

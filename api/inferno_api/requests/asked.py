@@ -56,6 +56,11 @@ class Asked(Struct, kw_only=True, omit_defaults=True):
         return "max_tokens"
 
     @property
+    def limits(self) -> Sequence[tuple[str, int]]:
+        """The fields that bound the answer, as they are given: only one counts, and all must make sense."""
+        return () if self.allowance is None else ((self.allowance_field, self.allowance),)
+
+    @property
     def prompt_field(self) -> str:
         """Which field has what is read."""
         return "prompt"

@@ -103,6 +103,12 @@ class ChatBody(Sampling, kw_only=True, omit_defaults=True):
         return "max_tokens" if self.max_completion_tokens is None else "max_completion_tokens"
 
     @property
+    def limits(self) -> Sequence[tuple[str, int]]:
+        """The fields that bound the answer, as they are given."""
+        given = (("max_completion_tokens", self.max_completion_tokens), ("max_tokens", self.max_tokens))
+        return [(field, value) for field, value in given if value is not None]
+
+    @property
     def prompt_field(self) -> str:
         """Which field has what is read."""
         return "messages"

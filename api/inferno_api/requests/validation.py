@@ -21,6 +21,10 @@ _PLACE = re.compile(r"(?:`key` in )?`\$(?P<path>[^`]*)`")
 _ABOUT_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(?P<field>[^`]*)`")
 _STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<index>\d+)\]")
 _INDEX = re.compile(r"\[\d+\]")
+# The half of a surrogate pair without its other half, as encoders write a text that was cut inside a character.
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -43,6 +47,9 @@ def read(data: bytes, decode: Callable[[bytes], Body]) -> Body:
     except RecursionError as error:
         raise InvalidRequest("The body is nested too deeply. Send a flatter object.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if (lone := _LONE_SURROGATE.search(data)) is not None:
+            half = lone.group().decode()
+            raise InvalidRequest(f"The body has {half}, half of a character, in a string. Leave it out.") from error
         raise InvalidRequest(f"The body is not JSON: {error}. Send one JSON object, encoded in UTF-8.") from error
 
 

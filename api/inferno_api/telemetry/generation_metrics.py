@@ -56,7 +56,7 @@ class GenerationMetrics:
         )
         self._admission = Histogram(
             "inferno_admission_seconds",
-            "From a request's arrival to its standing in the log.",
+            "From a request's last byte to its standing in the log.",
             (),
             _SHORT,
             registry,
@@ -98,8 +98,8 @@ class GenerationMetrics:
         error = "" if outcome == Outcome.FINISHED else exchange.code or outcome
         self._ended.labels(surface, model, outcome).inc()
         self._duration.of(*names, error).observe(now - exchange.started)
-        if exchange.admitted is not None:
-            self._admission.of().observe(exchange.admitted - exchange.started)
+        if (overhead_s := exchange.overhead_s) is not None:
+            self._admission.of().observe(overhead_s)
         if exchange.takeovers:
             self._takeovers.labels(model).inc(exchange.takeovers)
         if exchange.head is not None:

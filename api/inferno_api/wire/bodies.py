@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from starlette.types import Receive, Scope
 
 from inferno_api.wire.connection import ClientGone
-from inferno_core.errors import RequestTimeout, TooLarge, Unavailable
+from inferno_core.errors import InvalidRequest, RequestTimeout, TooLarge, Unavailable
 
 MOST_TOGETHER_BYTES = 512 << 20
 """What bodies that are not complete yet may hold in one process, in bytes; more get 503."""
@@ -59,12 +59,16 @@ async def read_body(scope: Scope, receive: Receive, most_bytes: int, budget: Bod
     """Read a request's body.
 
     Raises:
+        InvalidRequest: it is compressed.
         TooLarge: it has more than `most_bytes`, by its own word or in fact.
         Unavailable: all bodies together hold more than `budget` allows.
         RequestTimeout: it did not arrive within a minute.
         ClientGone: it was not sent to its end.
 
     """
+    coding = next((value for name, value in scope["headers"] if name == b"content-encoding"), b"identity")
+    if coding.strip().lower() not in {b"", b"identity"}:
+        raise InvalidRequest("The body has a content-encoding, and none is read here. Send it as it is.")
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > most_bytes):
         raise _too_large(most_bytes)

@@ -34,6 +34,9 @@ IDLE_S = 75.0
 _LINGER_S = 5.0
 """How long a refused client is heard out, in seconds: one that still writes would lose the answer to a reset."""
 
+_SEVERED_ROUNDS = 6
+"""How often a client that was given up, and takes its last words slowly, is waited for once more."""
+
 _LINGER_BYTES = 32 << 20
 _REFUSED_AT_ONCE = 1024
 """How many connections beyond the bound are told so; more than that are dropped without a word."""
@@ -73,7 +76,7 @@ class Wire(asyncio.Protocol):
         self._parser = RequestParser(self)
         self._turn: Turn | None = None
         self._is_deaf = self._is_stopping = False
-        self._dropped_bytes = 0
+        self._dropped_bytes = self._unsent_bytes = self._rounds = 0
         self._due = 0.0
 
     # The transport's calls.
@@ -135,12 +138,21 @@ class Wire(asyncio.Protocol):
         if not self._due or now < self._due:
             return
         if self._is_deaf:
-            self._transport.abort()
+            self._abort_unless_it_reads()
         elif self._parser.is_amid_headers:
             timeout_s = self._settings.header_timeout_s
             self._refuse(RequestTimeout(f"The headers did not arrive within {timeout_s:g} s. Send them faster."))
         else:
             self._transport.close()
+
+    def _abort_unless_it_reads(self) -> None:
+        """End a connection that was heard out; who was cut off and still reads gets to the words that say so."""
+        unsent_bytes = self._transport.get_write_buffer_size()
+        if 0 < unsent_bytes < self._unsent_bytes and self._rounds:
+            self._unsent_bytes, self._rounds = unsent_bytes, self._rounds - 1
+            self._wait_at_most(self._settings.slow_reader_s)
+        else:
+            self._transport.abort()
 
     # The parser's calls.
 
@@ -238,7 +250,8 @@ class Wire(asyncio.Protocol):
             self._is_deaf = True
             self._transport.close()
         else:
-            self._linger()
+            self._linger(self._settings.slow_reader_s if turn.is_severed else _LINGER_S)
+            self._rounds = _SEVERED_ROUNDS * turn.is_severed
 
     def _refuse(self, error: InfernoError) -> None:
         """Answer what the application never sees, and end the connection."""
@@ -249,12 +262,13 @@ class Wire(asyncio.Protocol):
         id = b"req_" + uuid.uuid4().hex.encode()
         headers = [*self._server.default_headers, *answer.raw_headers, (b"x-request-id", id), (b"connection", b"close")]
         self._transport.write(head(answer.status_code, headers) + bytes(answer.body))
-        self._linger()
+        self._linger(_LINGER_S)
 
-    def _linger(self) -> None:
-        """Say no more, and hear the client out for a moment."""
+    def _linger(self, timeout_s: float) -> None:
+        """Say no more, and hear the client out for a while."""
         self._is_deaf = True
-        self._wait_at_most(_LINGER_S)
+        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._wait_at_most(timeout_s)
         self._transport.write_eof()
         self._transport.resume_reading()
 
