@@ -2,7 +2,9 @@
 
 InfernoError                     code                    status  retryable
 ├── InvalidRequest               invalid_request         400
-│   └── ContextLengthExceeded    context_length_exceeded 400
+│   ├── ContextLengthExceeded    context_length_exceeded 400
+│   ├── HeadersTooLarge          headers_too_large       431
+│   └── RequestTimeout           request_timeout         408
 ├── Unauthenticated              invalid_api_key         401
 ├── Forbidden                    forbidden               403
 ├── NotFound                     not_found               404
