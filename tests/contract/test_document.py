@@ -50,7 +50,8 @@ def described(path: str, method: str, answer: httpx.Response) -> None:
 async def test_examples_are_answered_as_described(
     http: httpx.AsyncClient, platform: Platform, path: str, example: dict[str, Any]
 ) -> None:
-    answer = await http.post(path, json=example | {"model": platform.model})
+    # A small model need not find the end of what it is asked for.
+    answer = await http.post(path, json={"max_tokens": 100} | example | {"model": platform.model})
     embeds = platform.model == "synthetic" or "embeddings" not in path
     assert answer.status_code == (200 if embeds else 400), answer.text
     described(path, "post", answer)

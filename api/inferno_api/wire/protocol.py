@@ -6,8 +6,11 @@ connections and tasks, with its default headers.
 """
 
 import asyncio
+import fcntl
 import logging
 import socket
+import sys
+import termios
 import time
 import urllib.parse
 import uuid
@@ -138,17 +141,19 @@ class Wire(asyncio.Protocol):
         if not self._due or now < self._due:
             return
         if self._is_deaf:
-            self._abort_unless_it_reads()
+            self._end_unless_it_reads()
         elif self._parser.is_amid_headers:
             timeout_s = self._settings.header_timeout_s
             self._refuse(RequestTimeout(f"The headers did not arrive within {timeout_s:g} s. Send them faster."))
         else:
             self._transport.close()
 
-    def _abort_unless_it_reads(self) -> None:
+    def _end_unless_it_reads(self) -> None:
         """End a connection that was heard out; who was cut off and still reads gets to the words that say so."""
-        unsent_bytes = self._transport.get_write_buffer_size()
-        if 0 < unsent_bytes < self._unsent_bytes and self._rounds:
+        unsent_bytes = _unsent_bytes(self._transport)
+        if not self._transport.get_write_buffer_size():
+            self._transport.close()  # what is left is the kernel's, which gives it as long as the client takes it
+        elif unsent_bytes < self._unsent_bytes and self._rounds:
             self._unsent_bytes, self._rounds = unsent_bytes, self._rounds - 1
             self._wait_at_most(self._settings.slow_reader_s)
         else:
@@ -267,7 +272,7 @@ class Wire(asyncio.Protocol):
     def _linger(self, timeout_s: float) -> None:
         """Say no more, and hear the client out for a while."""
         self._is_deaf = True
-        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._unsent_bytes = _unsent_bytes(self._transport)
         self._wait_at_most(timeout_s)
         self._transport.write_eof()
         self._transport.resume_reading()
@@ -297,3 +302,10 @@ def _tune(transport: asyncio.Transport, user_timeout_s: float) -> None:
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def _unsent_bytes(transport: asyncio.Transport) -> int:
+    """Count what the client has not acknowledged: what waits here, and what the kernel keeps of it."""
+    end: socket.socket | None = transport.get_extra_info("socket")
+    kept = fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, bytes(4)) if end is not None else bytes(4)
+    return transport.get_write_buffer_size() + int.from_bytes(kept, sys.byteorder)
