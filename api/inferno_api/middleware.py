@@ -9,6 +9,7 @@ import uuid
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -114,10 +115,16 @@ class Errors:
         except Exception as error:
             if scope["type"] != "http" or begun:
                 raise
-            known, headers = _known(scope, error)
-            exchanges.of(scope).code = known.code
-            told = answered.failed(exchanges.of(scope)) | headers
-            await failures.respond(known, told)(scope, receive, send)
+            # This frame is part of the error's traceback: kept here, the error would keep itself, and the body with it.
+            answer = _answer(scope, error)
+            await answer(scope, receive, send)
+
+
+def _answer(scope: Scope, error: Exception) -> Response:
+    known, headers = _known(scope, error)
+    exchange = exchanges.of(scope)
+    exchange.code = known.code
+    return failures.respond(known, answered.failed(exchange) | headers)
 
 
 def _known(scope: Scope, error: Exception) -> tuple[InfernoError, dict[str, str]]:

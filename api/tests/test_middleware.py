@@ -1,8 +1,15 @@
+import gc
 import logging
+import weakref
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
+
+from inferno_api.exchange import Exchange
+from inferno_api.middleware import Errors
+from inferno_core.errors import InvalidRequest
 
 CHAT = {"model": "smollm2", "messages": [{"role": "user", "content": "a private word"}]}
 
@@ -80,3 +87,26 @@ async def test_probes_are_quiet(client: httpx.AsyncClient, caplog: pytest.LogCap
         for path in ("/healthz", "/readyz", "/metrics"):
             await client.get(path)
     assert not [record for record in caplog.records if record.name == "inferno_api"]
+
+
+async def test_a_refused_body_is_let_go_at_once() -> None:
+    """An error holds the frames that it passed, and these the body: megabytes, until a collector happens to run."""
+    raised: list[weakref.ref[InvalidRequest]] = []
+
+    def refusal() -> InvalidRequest:
+        error = InvalidRequest("no")
+        raised.append(weakref.ref(error))
+        return error
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        raise refusal()
+
+    async def send(message: Any) -> None:
+        pass
+
+    gc.disable()
+    try:
+        await Errors(refuse)({"type": "http", "headers": [], "exchange": Exchange("id")}, send, send)
+        assert raised[0]() is None
+    finally:
+        gc.enable()
