@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from inferno_benchmarks.target import Target
 
+_OK = b"HTTP/1.1 200"
 _EVENT = b"data: {"
 _DONE = b"data: [DONE]"
 _OVERLAP = len(_DONE) - 1
@@ -48,10 +49,9 @@ class Stream(asyncio.Protocol):
         """Count."""
         # An event is never cut but by a busy machine: what lies over a border is found in both halves together.
         seen = self._end + data
-        events = seen.count(_EVENT) - self._end.count(_EVENT)
-        if not self.events and (events or b"HTTP/1.1 200" not in seen):
-            self._begin(seen)
-        self.events += events
+        if not self.events and self._begin(seen):
+            return
+        self.events += seen.count(_EVENT) - self._end.count(_EVENT)
         if _DONE in seen:
             self._finish()
         self._end = seen[-_OVERLAP:]
@@ -66,10 +66,16 @@ class Stream(asyncio.Protocol):
         """Hang up."""
         self._transport.close()
 
-    def _begin(self, data: bytes) -> None:
-        if b"HTTP/1.1 200" not in data[:64] or b'"error"' in data:
-            self.error = data[:400].decode(errors="replace")
+    def _begin(self, seen: bytes) -> bool:
+        """Keep what came before the first event; say whether that is all."""
+        self._end = seen
+        if _EVENT not in seen and seen.startswith(_OK):
+            return True
+        self._end = b""
+        if not seen.startswith(_OK) or b'"error"' in seen:
+            self.error = seen[:400].decode(errors="replace")
         self._changed()
+        return False
 
     def _finish(self) -> None:
         self.over = True

@@ -1,6 +1,7 @@
 """What a streamed token costs of the API process, with many streams open at once.
 
     export INFERNO_SYNTHETIC__STEP_MS=100 INFERNO_SYNTHETIC__SLOTS=2048 INFERNO_WORKER__SLOTS=2048
+    export INFERNO_API__MAX_WAITING=2048 INFERNO_API__MAX_WAITING_PER_KEY=2048
     inferno up --engine synthetic
     python -m inferno_benchmarks.streams [--streams 500] [--seconds 10]
 
